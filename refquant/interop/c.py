@@ -15,6 +15,7 @@ from refquant.oracle.graphs.files import graph_of
 from refquant.oracle.graphs.graph import Graph, Node, Value
 from refquant.oracle.graphs.lowered import lowered
 from refquant.oracle.graphs.shapes import shapes_of
+from refquant.oracle.graphs.unsupported import Unsupported, unsupported_nodes
 from refquant.oracle.problems.neutral import pads_of
 
 __all__ = ["write"]
@@ -94,10 +95,6 @@ def write(model: Any, folder: str | os.PathLike, example: Any = None) -> list[Pa
     return files
 
 
-class _Unsupported(Exception):
-    """A node has no place in the header."""
-
-
 def _array(kind: str, name: str, values: Any) -> str:
     numbers = [str(int(n)) for n in np.asarray(values).reshape(-1)]
     rows = [", ".join(numbers[k : k + 16]) for k in range(0, len(numbers), 16)]
@@ -106,7 +103,7 @@ def _array(kind: str, name: str, values: Any) -> str:
 
 def _image(shape: tuple[int, ...]) -> tuple[int, int, int]:
     if shape[0] != 1 or len(shape) not in (2, 4):
-        raise _Unsupported(f"of shape {shape}: a batch of one is wanted")
+        raise Unsupported(f"of shape {shape}: a batch of one is wanted")
     return (1, 1, shape[1]) if len(shape) == 2 else (shape[1], shape[2], shape[3])
 
 
@@ -143,9 +140,9 @@ class _Layers:
         """Add the layer of a node; the same integers in the same order add none."""
         graph = self.graph
         if node.operation == "quantize" and node.operands["x"] not in graph.inputs:
-            raise _Unsupported("quantizes what is no input")
+            raise Unsupported("quantizes what is no input")
         if node.operation == "dequantize" and node.output not in graph.outputs:
-            raise _Unsupported("dequantizes what is no result")
+            raise Unsupported("dequantizes what is no result")
         if node.operation not in _SAME:
             kinds = {
                 "conv2d": self._product, "linear": self._product, "add": self._sum,
@@ -153,7 +150,7 @@ class _Layers:
                 "global_avg_pool2d": self._mean, "transpose": self._move, "pad": self._border,
             }  # fmt: skip
             if node.operation not in kinds:
-                raise _Unsupported("has no place in the header")
+                raise Unsupported("has no place in the header")
             kinds[node.operation](node)
 
     def _value(self, node: Node, parameter: str) -> Value:
@@ -161,7 +158,7 @@ class _Layers:
 
     def _move(self, node: Node) -> None:
         if tuple(node.settings["perm"]) != (0, 3, 1, 2):
-            raise _Unsupported(f"in order {node.settings['perm']}")
+            raise Unsupported(f"in order {node.settings['perm']}")
         self._row("MOVE", node, out=_image(self.shapes[node.operands["x"]]))
 
     def _border(self, node: Node) -> None:
@@ -169,7 +166,7 @@ class _Layers:
         x, pads, fill = self._value(node, "x"), node.settings["pads"], node.settings["fill"]
         inside = len(pads) == 4 and not any((*pads[0], *pads[3]))
         if not inside or fill not in (x.zero_point, -128):
-            raise _Unsupported(f"by {pads}, filled with {fill}")
+            raise Unsupported(f"by {pads}, filled with {fill}")
         border = pads[1][0], pads[2][0]
         if fill == -128:
             self._row("MAXIMUM", node, border=border)
@@ -181,7 +178,7 @@ class _Layers:
     def _pool(self, node: Node) -> None:
         settings, x, y = node.settings, self._value(node, "x"), self.graph.values[node.output]
         if (x.scale, x.zero_point) != (y.scale, y.zero_point):
-            raise _Unsupported("to another quantizer")
+            raise Unsupported("to another quantizer")
         kind = "MAXIMUM" if node.operation == "max_pool2d" else "AVERAGE"
         kernel = settings["kernel"]
         stride = settings.get("stride") or kernel
@@ -194,7 +191,7 @@ class _Layers:
         size = _image(self.shapes[x.name])
         axes = tuple(node.settings.get("axes", (1, 2)))
         if len(self.shapes[x.name]) != 4 or axes != (1, 2):
-            raise _Unsupported(f"over axes {axes}")
+            raise Unsupported(f"over axes {axes}")
         count = size[0] * size[1]
         q, shift = quantized_multiplier(np.float64(np.float32(x.scale)) / np.float32(y.scale))
         more = min(int(math.log2(count)), 32, 31 + int(shift))
@@ -206,9 +203,9 @@ class _Layers:
         """Add two images, both with 20 more bits at twice the greater scale."""
         a, b, y = self._value(node, "a"), self._value(node, "b"), self.graph.values[node.output]
         if a.data is not None or b.data is not None:
-            raise _Unsupported("adds a constant")
+            raise Unsupported("adds a constant")
         if self.shapes[a.name] != self.shapes[b.name]:
-            raise _Unsupported(f"of shapes {self.shapes[a.name]} and {self.shapes[b.name]}")
+            raise Unsupported(f"of shapes {self.shapes[a.name]} and {self.shapes[b.name]}")
         scales = [np.float64(np.float32(value.scale)) for value in (a, b, y)]
         twice = 2 * max(scales[:2])
         factors = [scales[0] / twice, scales[1] / twice, twice / (scales[2] * 2**20)]
@@ -219,7 +216,7 @@ class _Layers:
         w = self._value(node, "weight")
         settings, data = node.settings, w.data
         if data is None or np.any(w.zero_point) or data.dtype != np.int8:
-            raise _Unsupported("whose weights are no constants of int8 without a zero point")
+            raise Unsupported("whose weights are no constants of int8 without a zero point")
         if node.operation == "linear":
             rows = data if settings.get("weight_layout", "OI") == "OI" else data.T
             filters, places = rows[:, None, None, :], {}
@@ -283,12 +280,8 @@ def _header(graph: Graph) -> str:
         )
     if sum(node.operation == "quantize" for node in graph.nodes) > 1:
         raise NotSupportedError("interop.c: the input is quantized more than once")
-    layers, unsupported = _Layers(graph), []
-    for node in graph.nodes:
-        try:
-            layers.add(node)
-        except _Unsupported as error:
-            unsupported.append(f"{node.place or node!r}: {error}")
+    layers = _Layers(graph)
+    unsupported = unsupported_nodes(graph.nodes, layers.add)
     if unsupported:
         raise NotSupportedError(
             f"interop.c: {len(unsupported)} nodes have no place in a header: "

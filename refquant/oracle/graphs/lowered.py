@@ -8,6 +8,7 @@ import numpy as np
 from refquant.errors import NotSupportedError
 from refquant.oracle.graphs.graph import Graph, Node, Value
 from refquant.oracle.graphs.shapes import shapes_of
+from refquant.oracle.graphs.unsupported import Unsupported, unsupported_nodes
 from refquant.oracle.vectors.neutral_operands import same_border
 
 __all__ = ["lowered"]
@@ -19,10 +20,6 @@ _ALIKE = (
     "quantize", "dequantize", "requantize", "add", "sub", "mul", "clip", "sigmoid", "tanh", "elu",
     "hardswish", "leaky_relu",
 )  # fmt: skip
-
-
-class _Unsupported(Exception):
-    """A node has no counterpart."""
 
 
 class _Lowering:
@@ -95,7 +92,7 @@ class _Lowering:
         """Keep an operation that treats all elements alike."""
         ranks = {len(self.shapes[name]) for name in node.names()}
         if len(ranks) > 1 and self.moves and 4 in ranks:
-            raise _Unsupported("of operands of several numbers of dimensions")
+            raise Unsupported("of operands of several numbers of dimensions")
         self.add(node, dict(node.operands), self.settings(node))
 
     def convolution(self, node: Node) -> None:
@@ -107,13 +104,13 @@ class _Lowering:
         old = self.graph.values[operands["weight"]]
         groups, channels = settings.get("groups", 1), self.shapes[operands["x"]][1]
         if old.data is None or settings.get("weight_layout") not in (None, "OIHW"):
-            raise _Unsupported(f"with weights as {settings.get('weight_layout')}")
+            raise Unsupported(f"with weights as {settings.get('weight_layout')}")
         if groups == 1:
             order, layout, axis = (0, 2, 3, 1), "OHWI", 0
         elif groups == channels and old.data.shape[1] == 1:
             order, layout, axis = (1, 2, 3, 0), "1HWO", 3
         else:
-            raise _Unsupported(f"in {groups} groups of {channels} channels")
+            raise Unsupported(f"in {groups} groups of {channels} channels")
         data = np.ascontiguousarray(old.data.transpose(order))
         name = f"{old.name} as {layout}"
         along = None if old.axis is None else axis
@@ -153,7 +150,7 @@ class _Lowering:
                 sizes = self.shapes[operands["x"]][2:]
                 same = [same_border(*each) for each in zip(sizes, kernel, stride, strict=True)]
                 if pads != same:
-                    raise _Unsupported("with a border that is not SAME")
+                    raise Unsupported("with a border that is not SAME")
             least = int(np.iinfo(self.value(operands["x"]).dtype).min)
             operands["x"], settings["padding"] = self.bordered(
                 node, _two(settings["kernel"]), least
@@ -170,7 +167,7 @@ class _Lowering:
         if self.is_image(node.operands["x"]):
             axes = sorted(int(a) % 4 for a in settings["axes"])
             if not settings.get("keepdims", True) and axes not in ([2, 3], [1, 2, 3], [0, 1, 2, 3]):
-                raise _Unsupported(f"over axes {axes} without keeping them")
+                raise Unsupported(f"over axes {axes} without keeping them")
             settings["axes"] = tuple(sorted(_LAST.index(axis) for axis in axes))
         self.add(node, dict(node.operands), settings)
 
@@ -215,7 +212,7 @@ class _Lowering:
     def plain(self, node: Node) -> None:
         """Keep an operation whose operands are no images."""
         if any(self.is_image(name) for name in node.names() if name not in self.weights):
-            raise _Unsupported("of images with channels first")
+            raise Unsupported("of images with channels first")
         self.add(node, dict(node.operands), self.settings(node))
 
 
@@ -237,7 +234,7 @@ def lowered(graph: Graph) -> Graph:
     NotSupportedError
         If nodes have no counterpart; the message lists all of them.
     """
-    made, unsupported = _Lowering(graph), []
+    made = _Lowering(graph)
     by_name: dict[str, Callable[[Node], None]] = {
         **dict.fromkeys(_ALIKE, made.alike), "conv2d": made.convolution, "mean": made.mean,
         "avg_pool2d": made.pool, "max_pool2d": made.pool, "global_avg_pool2d": made.global_pool,
@@ -247,13 +244,13 @@ def lowered(graph: Graph) -> Graph:
     }  # fmt: skip
     for name in graph.inputs:
         made.value(name)
-    for node in graph.nodes:
-        try:
-            if node.operation not in by_name:
-                raise _Unsupported("has no counterpart")
-            by_name[node.operation](node)
-        except _Unsupported as error:
-            unsupported.append(f"{node.place or node!r}: {error}")
+
+    def lower(node: Node) -> None:
+        if node.operation not in by_name:
+            raise Unsupported("has no counterpart")
+        by_name[node.operation](node)
+
+    unsupported = unsupported_nodes(graph.nodes, lower)
     if unsupported:
         raise NotSupportedError(
             f".tflite: {len(unsupported)} nodes have no counterpart: {'; '.join(unsupported)}"

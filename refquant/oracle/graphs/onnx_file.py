@@ -7,7 +7,8 @@ import numpy as np
 
 from refquant.oracle.graphs.files import Reading
 from refquant.oracle.graphs.graph import Node, Value
-from refquant.oracle.graphs.onnx_tensors import Unsupported, damaged
+from refquant.oracle.graphs.onnx_tensors import damaged
+from refquant.oracle.graphs.unsupported import Unsupported
 
 __all__ = ["OnnxFile", "OnnxNode", "Pending", "Quantizer"]
 

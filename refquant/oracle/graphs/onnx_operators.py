@@ -7,7 +7,8 @@ import numpy as np
 
 from refquant.oracle.graphs.graph import Node, Value
 from refquant.oracle.graphs.onnx_file import OnnxFile, OnnxNode, Pending, Quantizer
-from refquant.oracle.graphs.onnx_tensors import Unsupported, damaged
+from refquant.oracle.graphs.onnx_tensors import damaged
+from refquant.oracle.graphs.unsupported import Unsupported
 
 __all__ = ["INTEGERS", "QUANTIZERS", "REALS"]
 
@@ -155,10 +156,13 @@ def _of_sums(file: OnnxFile, node: OnnxNode, k: int, axis: int) -> str:
     """Name integers of which a zero point alone is told, two operands behind them."""
     name = node.inputs[k]
     held = file.reading.values.get(name)
-    dtype = file.constants[name].dtype.name if name in file.constants else None
-    dtype = file.inputs[name][0] if name in file.inputs else dtype
-    dtype = held.dtype if held is not None else dtype
-    if dtype is None:
+    if held is not None:
+        dtype = held.dtype
+    elif name in file.inputs:
+        dtype = file.inputs[name][0]
+    elif name in file.constants:
+        dtype = file.constants[name].dtype.name
+    else:
         raise Unsupported(f"of {name!r}, which nothing makes")
     zeros = file.array(node, k + 2).reshape(-1) if node.has(k + 2) else np.zeros(1, dtype)
     if zeros.dtype.name != dtype or zeros.size < 1:

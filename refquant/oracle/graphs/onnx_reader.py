@@ -15,13 +15,13 @@ from refquant.oracle.graphs.graph import Node, Value
 from refquant.oracle.graphs.onnx_file import OnnxFile, OnnxNode, Pending, Quantizer
 from refquant.oracle.graphs.onnx_operators import INTEGERS, QUANTIZERS, REALS
 from refquant.oracle.graphs.onnx_tensors import (
-    Unsupported,
     attributes,
     constant,
     damaged,
     described,
 )
 from refquant.oracle.graphs.protobuf_reader import Fields
+from refquant.oracle.graphs.unsupported import Unsupported
 
 __all__ = ["read_onnx"]
 

@@ -7,16 +7,13 @@ import numpy as np
 
 from refquant.errors import FileFormatError
 from refquant.oracle.graphs.protobuf_reader import Fields
+from refquant.oracle.graphs.unsupported import Unsupported
 
-__all__ = ["DTYPES", "Unsupported", "attributes", "constant", "damaged", "described"]
+__all__ = ["DTYPES", "attributes", "constant", "damaged", "described"]
 
 DTYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64"}
 _MOST_DIMENSIONS = 8
 _MOST_INTEGERS = 64  # of an attribute
-
-
-class Unsupported(Exception):
-    """A node cannot be computed."""
 
 
 def damaged(what: str) -> FileFormatError:

@@ -11,6 +11,7 @@ from refquant.oracle.graphs.files import TFLITE, Read, Reading
 from refquant.oracle.graphs.flatbuffer_reader import TableReader, root
 from refquant.oracle.graphs.graph import Node, Value
 from refquant.oracle.graphs.sizes import MOST_ELEMENTS
+from refquant.oracle.graphs.unsupported import Unsupported
 from refquant.oracle.vectors.neutral_operands import same_border
 
 __all__ = ["NAMES", "read_tflite"]
@@ -36,10 +37,6 @@ NAMES = {
     111: "ELU", 114: "QUANTIZE", 117: "HARD_SWISH", 118: "IF", 119: "WHILE", 126: "BATCH_MATMUL",
     129: "CALL_ONCE", 142: "VAR_HANDLE", 143: "READ_VARIABLE", 144: "ASSIGN_VARIABLE", 150: "GELU",
 }  # fmt: skip
-
-
-class _Unsupported(Exception):
-    """An operator cannot be computed."""
 
 
 class _File:
@@ -90,9 +87,9 @@ class _File:
             raise _damaged(f"tensor {name!r} of {math.prod(shape):,} elements")
         code = table.scalar(1, "b")
         if code not in _DTYPES:
-            raise _Unsupported(f"tensor {name!r} of dtype {code}")
+            raise Unsupported(f"tensor {name!r} of dtype {code}")
         if table.table(6) is not None:
-            raise _Unsupported(f"tensor {name!r}, which is sparse")
+            raise Unsupported(f"tensor {name!r}, which is sparse")
         dtype = _DTYPES[code]
         data = self._data(table, name, np.dtype(dtype), shape)
         return self._with_quantizer(table, name, dtype, shape, data)
@@ -103,7 +100,7 @@ class _File:
             raise _damaged(f"buffer {place} of {len(self.buffers)}")
         buffer = self.buffers[place]
         if buffer.scalar(1, "Q") > 1:
-            raise _Unsupported(f"tensor {name!r}, whose data lies behind the tables")
+            raise Unsupported(f"tensor {name!r}, whose data lies behind the tables")
         held = buffer.vector(0, "u1")
         if not place or not held.size:
             return None
@@ -132,7 +129,7 @@ class _File:
         """Return the elements of a constant."""
         value = self.value(number)
         if value.data is None:
-            raise _Unsupported(f"{value.name!r} is not a constant")
+            raise Unsupported(f"{value.name!r} is not a constant")
         return value.data
 
 
@@ -156,18 +153,18 @@ class _Operator:
 
     def operand(self, k: int) -> str:
         if not self.has(k):
-            raise _Unsupported(f"without operand {k}")
+            raise Unsupported(f"without operand {k}")
         return self.file.name(self.inputs[k])
 
     def codes(self, k: int, *dtypes: str, several: bool = False) -> str:
         """Name an operand of integers that have a quantizer, or one for each slice."""
         value = self.file.value(self.inputs[k]) if self.has(k) else None
         if value is None or value.dtype not in (dtypes or ("int8", "uint8", "int16")):
-            raise _Unsupported(f"of {'nothing' if value is None else value.dtype}")
+            raise Unsupported(f"of {'nothing' if value is None else value.dtype}")
         if value.scale is None:
             raise _damaged(f"tensor {value.name!r} has no scale")
         if value.axis is not None and not several:
-            raise _Unsupported("with several scales for an activation")
+            raise Unsupported("with several scales for an activation")
         return value.name
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -175,14 +172,14 @@ class _Operator:
 
     def result(self, plain: bool = False) -> str:
         if len(self.outputs) != 1 or self.outputs[0] < 0:
-            raise _Unsupported(f"of {len(self.outputs)} results")
+            raise Unsupported(f"of {len(self.outputs)} results")
         value = self.file.value(self.outputs[0])
         if plain and value.dtype != "float32":
-            raise _Unsupported(f"to {value.dtype}")
+            raise Unsupported(f"to {value.dtype}")
         if not plain and (value.dtype == "float32" or value.scale is None):
-            raise _Unsupported(f"to {value.dtype} without a scale")
+            raise Unsupported(f"to {value.dtype} without a scale")
         if value.axis is not None:
-            raise _Unsupported("with several scales for an activation")
+            raise Unsupported("with several scales for an activation")
         return value.name
 
     def add(self, operation: str, operands: dict[str, Any], **settings: Any) -> None:
@@ -193,13 +190,13 @@ class _Operator:
     def bounds(self, field: int) -> dict[str, str]:
         code = self.option(field, "b")
         if code not in _ACTIVATIONS:
-            raise _Unsupported(f"with activation {code}")
+            raise Unsupported(f"with activation {code}")
         return {} if code == 0 else {"activation": _ACTIVATIONS[code]}
 
     def same_quantizer(self, x: str) -> None:
         one, other = (self.file.reading.values[name] for name in (x, self.result()))
         if (one.scale, one.zero_point, one.dtype) != (other.scale, other.zero_point, other.dtype):
-            raise _Unsupported("to another quantizer")
+            raise Unsupported("to another quantizer")
 
     def padding(self, sizes, kernel, strides, kind: int) -> Any:
         if min(*kernel, *strides) < 1:
@@ -212,7 +209,7 @@ class _Operator:
 def _product(o: _Operator) -> dict[str, Any]:
     operands = {"x": o.codes(0), "weight": o.codes(1, "int8", "uint8", several=True)}
     if o.file.value(o.inputs[1]).data is None:
-        raise _Unsupported("whose weight is no constant")
+        raise Unsupported("whose weight is no constant")
     if o.has(2):
         operands["bias"] = o.operand(2)
         o.file.constant(o.inputs[2])
@@ -221,7 +218,7 @@ def _product(o: _Operator) -> dict[str, Any]:
 
 def _linear(o: _Operator) -> None:
     if o.option(1, "b"):
-        raise _Unsupported("of shuffled weights")
+        raise Unsupported("of shuffled weights")
     operands = _product(o)
     shape, depth = o.shape(operands["x"]), o.shape(operands["weight"])[-1:]
     if len(shape) != 2 and not o.option(2, "b") and depth:
@@ -307,7 +304,7 @@ def _function(operation: str) -> Callable[[_Operator], None]:
 
 def _softmax(o: _Operator) -> None:
     if o.option(0, "f", 0.0) != 1.0:
-        raise _Unsupported(f"with beta {o.option(0, 'f', 0.0):g}")
+        raise Unsupported(f"with beta {o.option(0, 'f', 0.0):g}")
     o.add("softmax", {"x": o.codes(0)})
 
 
@@ -337,7 +334,7 @@ def _relu(activation: str) -> Callable[[_Operator], None]:
 def _cat(o: _Operator) -> None:
     pieces = tuple(o.codes(k) for k in range(len(o.inputs)))
     if not pieces:
-        raise _Unsupported("of nothing")
+        raise Unsupported("of nothing")
     o.add("cat", {"x": pieces}, axis=o.option(0, "i"), **o.bounds(1))
 
 
@@ -370,7 +367,7 @@ def _pad(o: _Operator) -> None:
     if o.has(2):
         own = o.file.constant(o.inputs[2])
         if own.size != 1 or own.dtype.name != o.file.value(o.inputs[0]).dtype:
-            raise _Unsupported(f"with {own.size} values of {own.dtype}")
+            raise Unsupported(f"with {own.size} values of {own.dtype}")
         fill = int(own.reshape(-1)[0])
     o.add("pad", {"x": x}, pads=tuple((int(a), int(b)) for a, b in pads), fill=fill)
 
@@ -393,10 +390,10 @@ def _resize(operation: str, first: int) -> Callable[[_Operator], None]:
 
 def _matmul(o: _Operator) -> None:
     if o.option(0, "b") or o.option(1, "b"):
-        raise _Unsupported("of transposed matrices")
+        raise Unsupported("of transposed matrices")
     a, b = o.codes(0), o.codes(1)
     if len(o.shape(b)) != 2:
-        raise _Unsupported("of stacks of matrices")
+        raise Unsupported("of stacks of matrices")
     o.add("matmul", {"a": a, "b": b})
 
 
@@ -436,7 +433,7 @@ def read_tflite(content: bytes) -> Read:
             continue
         try:
             add(_Operator(file, table, place))
-        except _Unsupported as error:
+        except Unsupported as error:
             file.reading.reject(place, str(error))
         except FileFormatError:
             raise
@@ -447,7 +444,7 @@ def read_tflite(content: bytes) -> Read:
         for number in file.numbers(file.graph, field):
             try:
                 names += [file.name(number)] if number >= 0 else []
-            except _Unsupported as error:
+            except Unsupported as error:
                 file.reading.reject("ends of the graph", str(error))
     graph = file.reading.graph(*ends)
     places = {name: number for number, name in file.names.items()}

@@ -14,6 +14,7 @@ from refquant import arguments
 from refquant.errors import ArgumentError, NotSupportedError
 from refquant.nn.module import Module
 from refquant.oracle.graphs.graph import Graph, Node, Value
+from refquant.oracle.graphs.unsupported import Unsupported
 from refquant.tensors import QuantizedTensor, Tensor
 
 __all__ = ["from_model"]
@@ -64,10 +65,6 @@ class _Watch:
                 self._open = frame, _Call(code.co_name, path, given)
 
 
-class _Unsupported(Exception):
-    """An operation has no place in a graph."""
-
-
 class _Trace:
     """Values and nodes as they are found."""
 
@@ -93,7 +90,7 @@ class _Trace:
     def known(self, tensor: Any) -> str:
         """Return the name of a tensor, or raise."""
         if id(tensor) not in self.names:
-            raise _Unsupported("takes a tensor that no supported operation made")
+            raise Unsupported("takes a tensor that no supported operation made")
         return self.names[id(tensor)]
 
     def constant(self, name: str, array: np.ndarray, *quantizer: Any) -> str:
@@ -112,7 +109,7 @@ class _Trace:
         quantizer: tuple[Any, ...] = ()
         if isinstance(result, QuantizedTensor):
             if result.axis is not None:
-                raise _Unsupported("has a result of several scales")
+                raise Unsupported("has a result of several scales")
             quantizer = (float(result.scale), int(result.zero_point))
         array = result.array
         self.values[name] = Value(name, array.dtype.name, array.shape, *quantizer)
@@ -136,7 +133,7 @@ def _weight(trace: _Trace, call: _Call, packed: Any) -> dict[str, str]:
             steps = np.rint(bias.array.astype(np.float64) / unit)
         info = np.iinfo(np.int32)
         if not np.all((steps >= info.min) & (steps <= info.max)):
-            raise _Unsupported("has a bias that 32 bits do not hold in steps of the sums")
+            raise Unsupported("has a bias that 32 bits do not hold in steps of the sums")
         operands["bias"] = trace.constant(f"{name}.bias", steps.astype(np.int32))
     return operands
 
@@ -144,7 +141,7 @@ def _weight(trace: _Trace, call: _Call, packed: Any) -> dict[str, str]:
 def _linear(trace: _Trace, call: _Call) -> None:
     function = call.given["function"]
     if function not in ("", "relu"):
-        raise _Unsupported(f"is followed by {function}")
+        raise Unsupported(f"is followed by {function}")
     bounds = {"activation": "relu"} if function else {}
     trace.add(call, "linear", _weight(trace, call, call.given["packed"]), **bounds)
 
@@ -152,7 +149,7 @@ def _linear(trace: _Trace, call: _Call) -> None:
 def _convolution(trace: _Trace, call: _Call) -> None:
     packed, dims = call.given["packed"], call.given["dims"]
     if call.given["transposed"] or dims != 2:
-        raise _Unsupported(f"has {dims} dimensions, or is transposed")
+        raise Unsupported(f"has {dims} dimensions, or is transposed")
     operands = _weight(trace, call, packed)
     bounds = {"activation": "relu"} if call.given["relu"] else {}
     stride, padding, dilation = (
@@ -177,7 +174,7 @@ def _pair(operation: str, relu: bool) -> Callable[[_Trace, _Call], None]:
     def add(trace: _Trace, call: _Call) -> None:
         one, other = call.given["qa"], call.given["qb"]
         if not isinstance(other, Tensor) or not isinstance(one, Tensor):
-            raise _Unsupported("takes a number")
+            raise Unsupported("takes a number")
         operands = {"a": trace.known(one), "b": trace.known(other)}
         trace.add(call, operation, operands, **({"activation": "relu"} if relu else {}))
 
@@ -208,7 +205,7 @@ def _two(value: Any) -> tuple[int, int]:
 def _max_pool(trace: _Trace, call: _Call) -> None:
     g = call.given
     if _two(g["dilation"]) != (1, 1) or g["ceil_mode"]:
-        raise _Unsupported("has dilation, or rounds up its sizes")
+        raise Unsupported("has dilation, or rounds up its sizes")
     _pool(trace, call, "max_pool2d")
 
 
@@ -216,7 +213,7 @@ def _avg_pool(trace: _Trace, call: _Call) -> None:
     g = call.given
     border = _two(g["padding"]) != (0, 0) and g["count_include_pad"]
     if g["ceil_mode"] or border or g["divisor_override"]:
-        raise _Unsupported("rounds up its sizes, counts the border, or has a divisor of its own")
+        raise Unsupported("rounds up its sizes, counts the border, or has a divisor of its own")
     _pool(trace, call, "avg_pool2d")
 
 
@@ -238,7 +235,7 @@ def _adaptive(trace: _Trace, call: _Call) -> None:
         trace.add(call, "global_avg_pool2d", {"x": name}, layout="NCHW")
         return
     if any(n % m for n, m in zip(sizes, result.shape[2:], strict=True)):
-        raise _Unsupported("has windows of several sizes")
+        raise Unsupported("has windows of several sizes")
     kernel = tuple(n // m for n, m in zip(sizes, result.shape[2:], strict=True))
     trace.add(call, "avg_pool2d", {"x": name}, kernel=kernel, stride=kernel, layout="NCHW")
 
@@ -347,9 +344,9 @@ weight=1.weight, bias=1.bias -> 1))
         try:
             handler = _HANDLERS.get(call.name.removesuffix("_"))
             if handler is None:
-                raise _Unsupported("has no place in a graph")
+                raise Unsupported("has no place in a graph")
             handler(trace, call)
-        except _Unsupported as error:
+        except Unsupported as error:
             unsupported.append(f"{call.name} in module {call.path!r} {error}")
     if not unsupported and (not isinstance(result, Tensor) or id(result) not in trace.names):
         unsupported.append(f"the result is {arguments.describe(result)}, which no operation made")
