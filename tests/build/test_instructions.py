@@ -1,48 +1,49 @@
 """The compiler turned loops into the instructions that make them fast."""
 
 import platform
-import re
 import shutil
-import subprocess
+from functools import cache
 from importlib import util
 
 import pytest
 
 import refquant
+from instructions import FAMILIES, instructions, main, required, together
 from refquant import kernels
 
-# What the product loops of a variant must consist of; the other variants have no such instruction.
-INSTRUCTIONS = {"avx512vnni": "vpdpbusd", "dotprod": "sdot", "i8mm": "usdot"}
-# A tile has sixteen sums, a row of them four.
-LEAST = 20
+IS_ARM = platform.machine().lower() in ("aarch64", "arm64")
 
 
-def disassembly(family, variant):
-    """Return the instructions of a compiled module, or skip where they cannot be read."""
+@cache
+def blocks_of(family, variant):
+    """Disassemble a compiled module, or skip where that cannot be read."""
     compiler = refquant.show_config(as_dict=True)["compiler"]
     if not compiler.startswith("gcc") or shutil.which("objdump") is None:
         pytest.skip("asks for modules that GCC made, and objdump")
-    module = util.find_spec(f"refquant._kernels.{family}_{variant}").origin
-    return subprocess.run(
-        ["objdump", "--disassemble", "--no-show-raw-insn", module],
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=60,
-    ).stdout
+    if platform.machine().lower() not in ("x86_64", "amd64", "aarch64", "arm64"):
+        pytest.skip("knows instructions of x86 and ARM")
+    return instructions(util.find_spec(f"refquant._kernels.{family}_{variant}").origin, "objdump")
 
 
-@pytest.mark.parametrize("family", ["convolution", "matmul"])
-@pytest.mark.parametrize("variant", [name for name in kernels.built() if name in INSTRUCTIONS])
-def test_products_are_dot_products(family, variant):
-    text = disassembly(family, variant)
-    assert len(re.findall(rf"\b{INSTRUCTIONS[variant]}\b", text)) >= LEAST
+@pytest.mark.parametrize(
+    ("family", "variant", "name", "pattern", "least"),
+    [
+        pytest.param(family, variant, *loop, id=f"{family}-{variant}-{loop[0].replace(' ', '-')}")
+        for family in FAMILIES
+        for variant in kernels.built()
+        for loop in required(family, variant, IS_ARM)
+    ],
+)
+def test_loops_are_vectors(family, variant, name, pattern, least):
+    found = together(blocks_of(family, variant), pattern)
+    assert found >= least, f"{name}: {found} of {pattern} stand together, expected {least}"
 
 
-@pytest.mark.parametrize("variant", kernels.built())
-def test_clamping_bytes_takes_vectors(variant):
-    if platform.machine().lower() not in ("x86_64", "amd64"):
-        pytest.skip("looks for instructions of x86")
-    text = disassembly("elementwise", variant)
-    assert re.search(r"\bv?pmaxub\b", text)
-    assert re.search(r"\bv?pminub\b", text)
+def test_the_command_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    """Modules of scalar code alone are reported."""
+    for family in FAMILIES:
+        (tmp_path / f"{family}_avx2.cpython-311.so").touch()
+    monkeypatch.setattr("instructions.instructions", lambda *_: [["addss %xmm0,%xmm1"]])
+    assert main([str(tmp_path), "--variants", "avx2"]) == 1
+    written = capsys.readouterr().out
+    assert "matmul, avx2: tile of float products: 0   expected at least 8" in written
