@@ -115,6 +115,35 @@ refquant.save() keeps its state_dict()
     return None
 
 
+class Absent:
+    """A name that PyTorch's class has: looking it up raises the reason why it is not here.
+
+    A class with ``__getattr__`` could do so too, but then Python 3.11 looks up all other names of
+    its instances three times as slowly.
+
+    Examples
+    --------
+    >>> import refquant
+    >>> hasattr(refquant.ones(2), "cuda")
+    False
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        error = absent(self.name, MissingNameError)
+        raise AttributeError(self.name) if error is None else error
+
+
+def put_absent(owner: type) -> None:
+    """Give a class below `refquant` the names that are listed as missing in it."""
+    for name in MISSING:
+        place, _, own = name.rpartition(".")
+        if place == owner.__name__:
+            setattr(owner, own, Absent(name))
+
+
 def no_attribute(package: str, name: str) -> AttributeError:
     """Make the error for a name that a package does not have."""
     place = f"{package}.{name}".removeprefix("refquant.")

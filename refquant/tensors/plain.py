@@ -15,12 +15,11 @@ import numpy as np
 
 from refquant import arguments, dtypes
 from refquant._operation import named
-from refquant._paths import absent
+from refquant._paths import put_absent
 from refquant.errors import (
     ArgumentTypeError,
     DtypeError,
     GradientError,
-    MissingNameError,
     NotSupportedError,
     ShapeError,
 )
@@ -102,10 +101,6 @@ class Tensor(Shaped, Watched):
         self.grad: Tensor | None = None
         self.hooks: dict[int, Any] | None = None
         self.node: autograd.Node | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        missing = absent(f"Tensor.{name}", MissingNameError)
-        raise missing or AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # -- gradients -----------------------------------------------------------------------------
 
@@ -362,6 +357,9 @@ class Tensor(Shaped, Watched):
     def __format__(self, spec: str) -> str:
         number = self.array.ndim == 0 or (spec and self.array.size == 1)
         return format(self.item(), spec) if number else repr(self)
+
+
+put_absent(Tensor)
 
 
 def differentiable(array: np.ndarray, inputs, function) -> Tensor:
