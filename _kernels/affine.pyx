@@ -12,6 +12,7 @@ from cython.parallel cimport prange
 from libc.math cimport fabsf, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
+from refquant._kernels._buffers cimport Elements, elements_of
 from refquant._kernels._operands cimport Output, Quantizer, output_of, quantizer_of, stored
 from refquant._kernels._rounding cimport (
     clampf, dequantize_each, dequantize_run, factor_of, quantize_each, quantize_run,
@@ -24,6 +25,7 @@ from refquant._kernels._rules import DEQUANTIZING, QUANTIZING
 
 cdef enum:
     BLOCK = 16384  # elements: 64 KiB of float32
+    FEW = 1024     # elements that take less time than to hand over the interpreter's lock
     NARROW = 16    # elements of a slice
     REPEATED = 1024
 
@@ -51,31 +53,39 @@ cdef void _quantize(
         quantize_run(x + start, q + start, min(<Py_ssize_t>BLOCK, n - start), to, code)
 
 
-cdef _quantize_split(
-    const float[::1] x, stored[::1] q, Output to, Py_ssize_t vectors, int code, int tail_code
-):
-    cdef Py_ssize_t n = x.shape[0]
-    with nogil:
-        if vectors > 0:
-            _quantize(&x[0], &q[0], vectors, to, code)
-        if n > vectors:
-            _quantize(&x[vectors], &q[vectors], n - vectors, to, tail_code)
+cdef void _quantize_split(
+    const float* x, stored* q, Py_ssize_t n, Output to, Py_ssize_t vectors, int code, int tail_code
+) noexcept nogil:
+    if vectors > 0:
+        _quantize(x, q, vectors, to, code)
+    if n > vectors:
+        _quantize(x + vectors, q + vectors, n - vectors, to, tail_code)
 
 
-def quantize_per_tensor(
-    const float[::1] x not None, output, storage, Py_ssize_t vector_length, quantize
-):
+cdef void _quantize_any(
+    Elements x, Elements q, Output to, Py_ssize_t vectors, int code, int tail_code, Py_UCS4 kind
+) noexcept nogil:
+    cdef const float* real = <float*>x.start
+    if kind == u"B":
+        _quantize_split(real, <uint8_t*>q.start, q.count, to, vectors, code, tail_code)
+    elif kind == u"b":
+        _quantize_split(real, <int8_t*>q.start, q.count, to, vectors, code, tail_code)
+    else:
+        _quantize_split(real, <int32_t*>q.start, q.count, to, vectors, code, tail_code)
+
+
+def quantize_per_tensor(x not None, output, storage, Py_ssize_t vector_length, quantize):
     """Quantize with one scale and zero point; inputs are not checked."""
-    out = np.empty(x.shape[0], storage)
+    out = np.empty(x.shape, storage)
+    cdef Elements reals = elements_of(x), into = elements_of(out)
     cdef Output to = output_of(output)
     cdef int code = QUANTIZING[quantize.vector], tail_code = QUANTIZING[quantize.tail]
-    kind = storage.char
-    if kind == "B":
-        _quantize_split[uint8_t](x, out, to, vector_length, code, tail_code)
-    elif kind == "b":
-        _quantize_split[int8_t](x, out, to, vector_length, code, tail_code)
-    else:
-        _quantize_split[int32_t](x, out, to, vector_length, code, tail_code)
+    cdef Py_UCS4 kind = storage.char
+    if into.count <= FEW:
+        _quantize_any(reals, into, to, vector_length, code, tail_code, kind)
+        return out
+    with nogil:
+        _quantize_any(reals, into, to, vector_length, code, tail_code, kind)
     return out
 
 
@@ -92,15 +102,30 @@ cdef void _dequantize(
         dequantize_run(q + start, x + start, min(<Py_ssize_t>BLOCK, n - start), of, code)
 
 
-def dequantize_per_tensor(const stored[::1] q not None, quantizer, rule):
+cdef void _dequantize_any(
+    Elements q, Elements x, Quantizer of, int code, Py_UCS4 kind
+) noexcept nogil:
+    cdef float* real = <float*>x.start
+    if kind == u"B":
+        _dequantize(<uint8_t*>q.start, real, q.count, of, code)
+    elif kind == u"b":
+        _dequantize(<int8_t*>q.start, real, q.count, of, code)
+    else:
+        _dequantize(<int32_t*>q.start, real, q.count, of, code)
+
+
+def dequantize_per_tensor(q not None, quantizer, rule):
     """Dequantize with one scale and zero point; inputs are not checked."""
-    out = np.empty(q.shape[0], np.float32)
-    cdef float[::1] x = out
+    out = np.empty(q.shape, np.float32)
+    cdef Elements codes = elements_of(q), into = elements_of(out)
     cdef int code = DEQUANTIZING[rule]
     cdef Quantizer of = quantizer_of(quantizer)
-    if x.shape[0]:
-        with nogil:
-            _dequantize(&q[0], &x[0], q.shape[0], of, code)
+    cdef Py_UCS4 kind = q.dtype.char
+    if into.count <= FEW:
+        _dequantize_any(codes, into, of, code, kind)
+        return out
+    with nogil:
+        _dequantize_any(codes, into, of, code, kind)
     return out
 
 

@@ -1,7 +1,7 @@
 """Kernels of refquant.reference.elementwise.
 
 Design
-(a) The formula of an element stands in _rounding.pxd or _integers.pxd.
+(a) The formula of an element stands in _rounding.pxd, that of integers in _integer_runs.pxd.
 (b) Sums and products of real numbers go through two small buffers that stay in the first cache:
     dequantize a chunk of each operand, combine, quantize. Each step is a plain loop that
     vectorizes, and any rule goes with any other.
@@ -10,11 +10,11 @@ Design
 """
 
 from cython.parallel cimport prange, threadid
-from libc.math cimport frexpf, ldexp, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
-from refquant._kernels._integers cimport (
-    convert_then_add, difference, fixed_point, widen_then_add,
+from refquant._kernels._buffers cimport Elements, elements_of
+from refquant._kernels._integer_runs cimport (
+    Fixed, Scaling, fixed_of, fixed_span, scale_span,
 )
 from refquant._kernels._joined cimport TOGETHER, Piece, Requantizing, join_rows
 from refquant._kernels._operands cimport (
@@ -23,7 +23,7 @@ from refquant._kernels._operands cimport (
 from refquant._kernels._rounding cimport (
     dequantize_run, quantize_run, round_then_add, subtract_fused,
 )
-from refquant._kernels._rules cimport CONVERT_THEN_ADD, ROUND_THEN_ADD, SUBTRACT_FUSED
+from refquant._kernels._rules cimport ROUND_THEN_ADD, SUBTRACT_FUSED
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
@@ -33,6 +33,7 @@ from refquant._kernels._rules import DEQUANTIZING, QUANTIZING, REQUANTIZING
 cdef enum:
     BLOCK = 32768  # elements a thread takes at once
     CHUNK = 1024   # elements of a buffer: 4 KiB of float32
+    FEW = 1024     # elements that take less time than to hand over the interpreter's lock
 
 cdef enum:
     SUM = 1
@@ -118,20 +119,31 @@ cdef void _combine_span(
         start = end
 
 
-cdef _combine(
-    const stored[::1] a, Quantizer qa, const stored[::1] b, Quantizer qb, stored[::1] q, Output to,
-    Way way, Runs runs
-):
-    cdef Py_ssize_t n = a.shape[0], blocks = (n + BLOCK - 1) // BLOCK, block, start
+cdef void _combine(
+    const stored* a, Quantizer qa, const stored* b, Quantizer qb, stored* q, Py_ssize_t n,
+    Output to, Way way, Runs runs
+) noexcept nogil:
+    cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
     cdef int threads = threads_for(blocks, 2)
-    with nogil:
-        if threads == 1:
-            _combine_span(&a[0], qa, &b[0], qb, &q[0], 0, n, to, way, runs)
-        else:
-            for block in prange(blocks, num_threads=threads, schedule="static"):
-                start = block * BLOCK
-                _combine_span(&a[0], qa, &b[0], qb, &q[0], start, min(start + BLOCK, n), to, way,
-                              runs)
+    if threads == 1:
+        _combine_span(a, qa, b, qb, q, 0, n, to, way, runs)
+        return
+    for block in prange(blocks, num_threads=threads, schedule="static"):
+        start = block * BLOCK
+        _combine_span(a, qa, b, qb, q, start, min(start + BLOCK, n), to, way, runs)
+
+
+cdef void _combine_any(
+    Elements a, Quantizer qa, Elements b, Quantizer qb, Elements q, Output to, Way way, Runs runs,
+    Py_UCS4 kind
+) noexcept nogil:
+    cdef Py_ssize_t n = q.count
+    if kind == u"B":
+        _combine(<uint8_t*>a.start, qa, <uint8_t*>b.start, qb, <uint8_t*>q.start, n, to, way, runs)
+    elif kind == u"b":
+        _combine(<int8_t*>a.start, qa, <int8_t*>b.start, qb, <int8_t*>q.start, n, to, way, runs)
+    else:
+        _combine(<int32_t*>a.start, qa, <int32_t*>b.start, qb, <int32_t*>q.start, n, to, way, runs)
 
 
 cdef _combined(a, a_quantizer, b, b_quantizer, output, Way way, runs, dequantize, quantize):
@@ -141,18 +153,17 @@ cdef _combined(a, a_quantizer, b, b_quantizer, output, Way way, runs, dequantize
     way.dequantize = DEQUANTIZING[dequantize.vector]
     way.tail_dequantize = DEQUANTIZING[dequantize.tail]
     way.quantize, way.tail_quantize = QUANTIZING[quantize.vector], QUANTIZING[quantize.tail]
-    out = np.empty_like(a)
+    storage = a.dtype
+    out = np.empty(a.shape, storage)
+    cdef Elements from_a = elements_of(a), from_b = elements_of(b), into = elements_of(out)
+    cdef Py_UCS4 kind = storage.char
     if walk.vector_length == walk.run_length:  # nothing is left of any run
-        walk = Runs(out.size, out.size)
-    if out.size == 0:
+        walk = Runs(into.count, into.count)
+    if into.count <= FEW:
+        _combine_any(from_a, qa, from_b, qb, into, to, way, walk, kind)
         return out
-    kind = a.dtype.char
-    if kind == "B":
-        _combine[uint8_t](a, qa, b, qb, out, to, way, walk)
-    elif kind == "b":
-        _combine[int8_t](a, qa, b, qb, out, to, way, walk)
-    else:
-        _combine[int32_t](a, qa, b, qb, out, to, way, walk)
+    with nogil:
+        _combine_any(from_a, qa, from_b, qb, into, to, way, walk, kind)
     return out
 
 
@@ -178,123 +189,68 @@ def requantize(a not None, a_quantizer, output, bint relu, runs, dequantize, qua
                      dequantize, quantize)
 
 
-def add_fixed_point(
-    const uint8_t[::1] a not None, a_quantizer, const uint8_t[::1] b not None, b_quantizer, output
-):
+cdef void _fixed_sum(
+    const uint8_t* a, const uint8_t* b, uint8_t* q, Py_ssize_t n, Fixed by, Output to
+) noexcept nogil:
+    cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
+    cdef int threads = threads_for(blocks, 2)
+    if threads == 1:
+        fixed_span(a, b, q, n, by, to)
+        return
+    for block in prange(blocks, num_threads=threads, schedule="static"):
+        start = block * BLOCK
+        fixed_span(a + start, b + start, q + start, min(<Py_ssize_t>BLOCK, n - start), by, to)
+
+
+def add_fixed_point(a not None, a_quantizer, b not None, b_quantizer, output):
     """Add with integers alone; inputs are not checked."""
-    cdef Quantizer qa = quantizer_of(a_quantizer), qb = quantizer_of(b_quantizer)
     cdef Output to = output_of(output)
-    cdef float A = <float>qa.scale / <float>to.scale, B = <float>qb.scale / <float>to.scale
-    cdef int exponent, shift
-    frexpf(max(A, B), &exponent)
-    shift = 22 - exponent
-    cdef float factor = <float>ldexp(1.0, shift)
-    cdef int32_t m_a = <int32_t>rintf(A * factor), m_b = <int32_t>rintf(B * factor)
-    cdef int32_t offset = <int32_t>(
-        <uint32_t>m_a * <uint32_t>qa.zero_point + <uint32_t>m_b * <uint32_t>qb.zero_point)
-    if shift > 31:  # an int32 over 2**32 or more rounds to 0
-        m_a = m_b = offset = shift = 0
-    cdef int32_t mask = <int32_t>((<int64_t>1 << shift) - 1)
-    out = np.empty(a.shape[0], np.uint8)
-    cdef uint8_t[::1] q = out
-    cdef Py_ssize_t n = a.shape[0], i
-    cdef int threads = threads_for(n, 2 * BLOCK)
+    cdef Fixed by = fixed_of(quantizer_of(a_quantizer), quantizer_of(b_quantizer), to.scale)
+    out = np.empty(a.shape, np.uint8)
+    cdef Elements from_a = elements_of(a), from_b = elements_of(b), into = elements_of(out)
     with nogil:
-        for i in prange(n, num_threads=threads, schedule="static", use_threads_if=threads > 1):
-            q[i] = fixed_point(a[i], m_a, b[i], m_b, offset, mask, shift, to.zero_point,
-                               to.output_min, to.output_max)
+        _fixed_sum(<uint8_t*>from_a.start, <uint8_t*>from_b.start, <uint8_t*>into.start,
+                   into.count, by, to)
     return out
 
 
-# How integers requantize: `minus` is taken from them, the products or sums are scaled by `factor`.
-cdef struct Scaling:
-    int32_t minus_a
-    int32_t minus_b
-    float factor
-    int rule
-    int tail_rule
-    bint product
-
-
-cdef void _product_piece(
-    const stored* a, const stored* b, stored* q, Py_ssize_t n, Scaling by, Output to, int rule
+cdef void _scale(
+    const stored* a, const stored* b, stored* q, Py_ssize_t n, Scaling by, Output to, Runs runs
 ) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef int32_t p, z = to.zero_point, lower = to.output_min, upper = to.output_max
-    if rule == CONVERT_THEN_ADD:
-        for i in range(n):
-            p = <int32_t>(<uint32_t>difference(a[i], by.minus_a)
-                          * <uint32_t>difference(b[i], by.minus_b))
-            q[i] = <stored>convert_then_add(p, by.factor, z, lower, upper)
-    else:
-        for i in range(n):
-            p = <int32_t>(<uint32_t>difference(a[i], by.minus_a)
-                          * <uint32_t>difference(b[i], by.minus_b))
-            q[i] = <stored>widen_then_add(p, by.factor, z, lower, upper)
-
-
-cdef void _shift_piece(
-    const stored* a, stored* q, Py_ssize_t n, Scaling by, Output to, int rule
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef int32_t s, z = to.zero_point, lower = to.output_min, upper = to.output_max
-    if rule == CONVERT_THEN_ADD:
-        for i in range(n):
-            s = difference(a[i], by.minus_a)
-            q[i] = <stored>convert_then_add(s, by.factor, z, lower, upper)
-    else:
-        for i in range(n):
-            s = difference(a[i], by.minus_a)
-            q[i] = <stored>widen_then_add(s, by.factor, z, lower, upper)
-
-
-cdef void _scale_span(
-    const stored* a, const stored* b, stored* q, Py_ssize_t start, Py_ssize_t stop, Scaling by,
-    Output to, Runs runs
-) noexcept nogil:
-    """Elements from start to stop, piece by piece."""
-    cdef Py_ssize_t place, end
-    cdef int rule
-    while start < stop:
-        place = start % runs.run_length
-        if place < runs.vector_length:
-            end, rule = min(stop, start + runs.vector_length - place), by.rule
-        else:
-            end, rule = min(stop, start + runs.run_length - place), by.tail_rule
-        if by.product:
-            _product_piece(a + start, b + start, q + start, end - start, by, to, rule)
-        else:
-            _shift_piece(a + start, q + start, end - start, by, to, rule)
-        start = end
-
-
-cdef _scale(
-    const stored[::1] a, const stored[::1] b, stored[::1] q, Scaling by, Output to, Runs runs
-):
-    cdef Py_ssize_t n = a.shape[0], blocks = (n + BLOCK - 1) // BLOCK, block, start
+    cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
     cdef int threads = threads_for(blocks, 2)
-    with nogil:
-        if threads == 1:
-            _scale_span(&a[0], &b[0], &q[0], 0, n, by, to, runs)
-        else:
-            for block in prange(blocks, num_threads=threads, schedule="static"):
-                start = block * BLOCK
-                _scale_span(&a[0], &b[0], &q[0], start, min(start + BLOCK, n), by, to, runs)
+    if threads == 1:
+        scale_span(a, b, q, 0, n, by, to, runs)
+        return
+    for block in prange(blocks, num_threads=threads, schedule="static"):
+        start = block * BLOCK
+        scale_span(a, b, q, start, min(start + BLOCK, n), by, to, runs)
+
+
+cdef void _scale_any(
+    Elements a, Elements b, Elements q, Scaling by, Output to, Runs runs, Py_UCS4 kind
+) noexcept nogil:
+    cdef Py_ssize_t n = q.count
+    if kind == u"B":
+        _scale(<uint8_t*>a.start, <uint8_t*>b.start, <uint8_t*>q.start, n, by, to, runs)
+    elif kind == u"b":
+        _scale(<int8_t*>a.start, <int8_t*>b.start, <int8_t*>q.start, n, by, to, runs)
+    else:
+        _scale(<int32_t*>a.start, <int32_t*>b.start, <int32_t*>q.start, n, by, to, runs)
 
 
 cdef _scaled(a, b, Scaling by, Output to, runs, requantize):
     cdef Runs walk = runs_of(runs)
     by.rule, by.tail_rule = REQUANTIZING[requantize.vector], REQUANTIZING[requantize.tail]
-    out = np.empty_like(a)
-    if out.size == 0:
+    storage = a.dtype
+    out = np.empty(a.shape, storage)
+    cdef Elements from_a = elements_of(a), from_b = elements_of(b), into = elements_of(out)
+    cdef Py_UCS4 kind = storage.char
+    if into.count <= FEW:
+        _scale_any(from_a, from_b, into, by, to, walk, kind)
         return out
-    kind = a.dtype.char
-    if kind == "B":
-        _scale[uint8_t](a, b, out, by, to, walk)
-    elif kind == "b":
-        _scale[int8_t](a, b, out, by, to, walk)
-    else:
-        _scale[int32_t](a, b, out, by, to, walk)
+    with nogil:
+        _scale_any(from_a, from_b, into, by, to, walk, kind)
     return out
 
 
@@ -318,34 +274,51 @@ def add_scalar(a not None, int64_t offset, double a_scale, output, runs, requant
     return _scaled(a, a, Scaling(minus, 0, factor, 0, 0, False), to, runs, requantize)
 
 
-cdef void _clamp_all(
+cdef void _clamp_span(
     const stored* a, stored* q, Py_ssize_t n, stored lower, stored upper
 ) noexcept nogil:
-    # Over pointers: the strides of memoryviews keep the compiler from vectorizing this loop.
     cdef Py_ssize_t i
     cdef stored v
-    cdef int threads = threads_for(n, 4 * BLOCK)
-    for i in prange(n, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+    for i in range(n):
         v = a[i] if a[i] > lower else lower
         q[i] = v if v < upper else upper
 
 
-cdef _clamp(const stored[::1] a, stored[::1] q, stored lower, stored upper):
-    if a.shape[0]:
-        with nogil:
-            _clamp_all(&a[0], &q[0], a.shape[0], lower, upper)
+cdef void _clamp(
+    const stored* a, stored* q, Py_ssize_t n, stored lower, stored upper
+) noexcept nogil:
+    cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
+    cdef int threads = threads_for(blocks, 4)
+    if threads == 1:
+        _clamp_span(a, q, n, lower, upper)
+        return
+    for block in prange(blocks, num_threads=threads, schedule="static"):
+        start = block * BLOCK
+        _clamp_span(a + start, q + start, min(<Py_ssize_t>BLOCK, n - start), lower, upper)
+
+
+cdef void _clamp_any(
+    Elements a, Elements q, int32_t lower, int32_t upper, Py_UCS4 kind
+) noexcept nogil:
+    if kind == u"B":
+        _clamp(<uint8_t*>a.start, <uint8_t*>q.start, q.count, <uint8_t>lower, <uint8_t>upper)
+    elif kind == u"b":
+        _clamp(<int8_t*>a.start, <int8_t*>q.start, q.count, <int8_t>lower, <int8_t>upper)
+    else:
+        _clamp(<int32_t*>a.start, <int32_t*>q.start, q.count, lower, upper)
 
 
 def clamp(a not None, int32_t lower, int32_t upper):
     """Keep integers in a range; inputs are not checked."""
-    out = np.empty_like(a)
-    kind = a.dtype.char
-    if kind == "B":
-        _clamp[uint8_t](a, out, <uint8_t>lower, <uint8_t>upper)
-    elif kind == "b":
-        _clamp[int8_t](a, out, <int8_t>lower, <int8_t>upper)
-    else:
-        _clamp[int32_t](a, out, lower, upper)
+    storage = a.dtype
+    out = np.empty(a.shape, storage)
+    cdef Elements from_a = elements_of(a), into = elements_of(out)
+    cdef Py_UCS4 kind = storage.char
+    if into.count <= FEW:
+        _clamp_any(from_a, into, lower, upper, kind)
+        return out
+    with nogil:
+        _clamp_any(from_a, into, lower, upper, kind)
     return out
 
 
@@ -365,9 +338,14 @@ cdef _join(
     blocks = (rows + together - 1) // together
     cdef int threads = threads_for(rows * out.shape[1], 2 * BLOCK)
     cdef stored[:, ::1] buffers = np.empty((threads, together * widest), char_of(<stored>0))
+    if threads == 1:
+        with nogil:
+            for k in range(blocks):
+                join_rows(of, count, k * together, min(together, rows - k * together),
+                          &out[k * together, 0], out.shape[1], by, &buffers[0, 0])
+        return
     with nogil:
-        for k in prange(blocks, num_threads=threads, schedule="static",
-                        use_threads_if=threads > 1):
+        for k in prange(blocks, num_threads=threads, schedule="static"):
             join_rows(of, count, k * together, min(together, rows - k * together),
                       &out[k * together, 0], out.shape[1], by, &buffers[threadid(), 0])
 

@@ -106,7 +106,7 @@ def quantized_tensor(argument: str, value: Any) -> QuantizedTensor:
 
 def quantized_per_tensor(argument: str, value: Any) -> QuantizedTensor:
     """Return a tensor quantized per tensor, or raise."""
-    if isinstance(value, QuantizedTensor) and value.axis is None and value.dtype.bits >= 8:
+    if isinstance(value, QuantizedTensor) and value.axis is None and value._dtype.bits >= 8:
         return value
     tensor = quantized_tensor(argument, value)
     quantized_dtype(argument, tensor.dtype)

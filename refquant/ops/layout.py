@@ -17,6 +17,7 @@ from refquant.errors import ArgumentError, ShapeError
 
 __all__ = [
     "as_stored",
+    "dense",
     "dense_copy",
     "empty",
     "flatten",
@@ -109,14 +110,14 @@ def format_of(array: np.ndarray):
     found = _BY_NDIM.get(array.ndim)
     if found is None:
         return dtypes.contiguous_format
-    order, smallest = _ORDER[found], 0
-    if array.strides[1] == 0:
+    shape, strides, smallest = array.shape, array.strides, 0
+    if strides[1] == 0:
         return dtypes.contiguous_format
-    for dimension in reversed(order):
-        extent, stride = array.shape[dimension], array.strides[dimension]
+    for dimension in reversed(_ORDER[found]):
+        extent, stride = shape[dimension], strides[dimension]
         if extent == 0 or stride < smallest:
             return dtypes.contiguous_format
-        if dimension == 0 and smallest == array.strides[1]:
+        if dimension == 0 and smallest == strides[1]:
             return dtypes.contiguous_format
         smallest = stride * max(extent, 1)
     return found
@@ -185,10 +186,17 @@ def flatten(array: np.ndarray, memory_format=None) -> tuple[np.ndarray, dtypes.m
     return array.transpose(_ORDER[memory_format]).ravel(), memory_format
 
 
+def dense(array: np.ndarray) -> tuple[np.ndarray, dtypes.memory_format]:
+    """Lay the elements out as `flatten` does, in their shape where they lie so already."""
+    if 0 < array.ndim < 4 and array.flags.c_contiguous:
+        return array, dtypes.contiguous_format
+    return flatten(array)
+
+
 def restore(flat: np.ndarray, shape, memory_format) -> np.ndarray:
-    """Undo `flatten`: give a run of elements its shape, in a memory format."""
+    """Undo `flatten`: give elements their shape, in a memory format."""
     if memory_format is dtypes.contiguous_format:
-        return flat.reshape(shape)
+        return flat if flat.shape == shape else flat.reshape(shape)
     order = _ORDER[memory_format]
     return flat.reshape([shape[i] for i in order]).transpose(_inverse(order))
 
@@ -296,8 +304,8 @@ def pair(a: np.ndarray, b: np.ndarray):
 
     Returns
     -------
-    a, b : ndarray, shape (n,)
-        Elements in the order of the walk.
+    a, b : ndarray
+        Elements in the order of the walk, without gaps: as they came, or in one dimension.
     run : int
         How many of them the engine takes in one loop.
     vectors : bool
@@ -310,7 +318,7 @@ def pair(a: np.ndarray, b: np.ndarray):
     shape = a.shape
     if b.shape == shape and a.flags.c_contiguous and b.flags.c_contiguous:
         memory_format = dtypes.contiguous_format if len(shape) < 4 else format_of(a)
-        return a.ravel(), b.ravel(), a.size, True, shape, memory_format
+        return a, b, a.size, True, shape, memory_format
     try:
         shape = np.broadcast_shapes(shape, b.shape)
     except ValueError:

@@ -29,7 +29,7 @@ def quantize_per_tensor(x, output, storage, vector_length, quantize):
 
     Parameters
     ----------
-    x : ndarray of float32, shape (n,)
+    x : ndarray of float32, of any shape, without gaps
         Real values.
     output : Output
         Scale, zero point and range of the integers.
@@ -42,12 +42,12 @@ def quantize_per_tensor(x, output, storage, vector_length, quantize):
 
     Returns
     -------
-    ndarray of `storage`, shape (n,)
+    ndarray of `storage`, of the shape of `x`
     """
-    q = np.empty(x.shape, dtype=storage)
+    q, reals = np.empty(x.size, dtype=storage), x.reshape(-1)
     for elements, (rule,) in split_at(vector_length, quantize):
-        q[elements] = rule(x[elements], *output)
-    return q
+        q[elements] = rule(reals[elements], *output)
+    return q.reshape(x.shape)
 
 
 @np.errstate(all="ignore")
@@ -56,7 +56,7 @@ def dequantize_per_tensor(q, quantizer, rule):
 
     Parameters
     ----------
-    q : ndarray of uint8, int8 or int32, shape (n,)
+    q : ndarray of uint8, int8 or int32, of any shape but (), without gaps
         Quantized values.
     quantizer : Quantizer
         Scale and zero point.
@@ -65,7 +65,7 @@ def dequantize_per_tensor(q, quantizer, rule):
 
     Returns
     -------
-    ndarray of float32, shape (n,)
+    ndarray of float32, of the shape of `q`
     """
     return rule(q, *quantizer)
 

@@ -5,8 +5,8 @@ each in whole vectors and the others one by one, and rounds the two differently.
 a `Split`: its ``vector`` is for the former, its ``tail`` for the latter.
 
 See ``_kernels/elementwise.pyx``: `add`, `multiply` and `requantize` are ``_combine_piece`` there,
-`multiply_integers` is ``_product_piece``, `add_scalar` is ``_shift_piece``; `join` is ``join_rows``
-of ``_kernels/_joined.pxd``.
+`multiply_integers` is ``product_piece`` of ``_kernels/_integer_runs.pxd``, `add_scalar` is
+``shift_piece``; `join` is ``join_rows`` of ``_kernels/_joined.pxd``.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def add(a, a_quantizer, b, b_quantizer, output, relu, runs, dequantize, quantize
 
     Parameters
     ----------
-    a, b : ndarray of uint8, int8 or int32, shape (n,)
+    a, b : ndarray of uint8, int8 or int32, of any shape, without gaps
         Integers of both operands, of the same type.
     a_quantizer, b_quantizer : Quantizer
         Scales and zero points of the operands.
@@ -52,7 +52,7 @@ def add(a, a_quantizer, b, b_quantizer, output, relu, runs, dequantize, quantize
 
     Returns
     -------
-    ndarray of the type of `a`, shape (n,)
+    ndarray of the type and shape of `a`
     """
     result = np.empty_like(a)
     q_a, q_b, q = rows(runs, a, b, result)
@@ -70,7 +70,7 @@ def multiply(a, a_quantizer, b, b_quantizer, output, relu, runs, dequantize, qua
 
     Parameters
     ----------
-    a, b : ndarray of uint8, int8 or int32, shape (n,)
+    a, b : ndarray of uint8, int8 or int32, of any shape, without gaps
         Integers of both operands, of the same type.
     a_quantizer, b_quantizer : Quantizer
         Scales and zero points of the operands.
@@ -85,7 +85,7 @@ def multiply(a, a_quantizer, b, b_quantizer, output, relu, runs, dequantize, qua
 
     Returns
     -------
-    ndarray of the type of `a`, shape (n,)
+    ndarray of the type and shape of `a`
     """
     result = np.empty_like(a)
     q_a, q_b, q = rows(runs, a, b, result)
@@ -103,7 +103,7 @@ def requantize(a, a_quantizer, output, relu, runs, dequantize, quantize):
 
     Parameters
     ----------
-    a : ndarray of uint8, int8 or int32, shape (n,)
+    a : ndarray of uint8, int8 or int32, of any shape, without gaps
         Integers.
     a_quantizer : Quantizer
         Scale and zero point before.
@@ -118,7 +118,7 @@ def requantize(a, a_quantizer, output, relu, runs, dequantize, quantize):
 
     Returns
     -------
-    ndarray of the type of `a`, shape (n,)
+    ndarray of the type and shape of `a`
     """
     result = np.empty_like(a)
     q_a, q = rows(runs, a, result)
@@ -137,7 +137,7 @@ def add_fixed_point(a, a_quantizer, b, b_quantizer, output):
 
     Parameters
     ----------
-    a, b : ndarray of uint8, shape (n,)
+    a, b : ndarray of uint8, of any shape, without gaps
         Integers of both operands.
     a_quantizer, b_quantizer : Quantizer
         Scales and zero points of the operands.
@@ -146,12 +146,14 @@ def add_fixed_point(a, a_quantizer, b, b_quantizer, output):
 
     Returns
     -------
-    ndarray of uint8, shape (n,)
+    ndarray of uint8, of the shape of `a`
     """
     (a_scale, a_zero), (b_scale, b_zero) = a_quantizer, b_quantizer
     scale, zero_point, output_min, output_max = output
+    result = np.empty_like(a)
     steps = sum_in_fixed_point(a, a_scale, a_zero, b, b_scale, b_zero, scale)
-    return np.clip(steps + zero_point, output_min, output_max).astype(np.uint8)
+    result[...] = np.clip(steps + zero_point, output_min, output_max)
+    return result
 
 
 @np.errstate(all="ignore")
@@ -160,7 +162,7 @@ def multiply_integers(a, a_quantizer, b, b_quantizer, output, runs, requantize):
 
     Parameters
     ----------
-    a, b : ndarray of uint8, int8 or int32, shape (n,)
+    a, b : ndarray of uint8, int8 or int32, of any shape, without gaps
         Integers of both operands, of the same type; products of int32 wrap.
     a_quantizer, b_quantizer : Quantizer
         Scales and zero points of the operands.
@@ -173,7 +175,7 @@ def multiply_integers(a, a_quantizer, b, b_quantizer, output, runs, requantize):
 
     Returns
     -------
-    ndarray of the type of `a`, shape (n,)
+    ndarray of the type and shape of `a`
     """
     scale, *rest = output
     (a_scale, a_zero_point), (b_scale, b_zero_point) = a_quantizer, b_quantizer
@@ -191,7 +193,7 @@ def add_scalar(a, offset, a_scale, output, runs, requantize):
 
     Parameters
     ----------
-    a : ndarray of uint8, int8 or int32, shape (n,)
+    a : ndarray of uint8, int8 or int32, of any shape, without gaps
         Integers.
     offset : int
         Steps to add, less the zero point of `a`; the sum wraps in int32.
@@ -206,7 +208,7 @@ def add_scalar(a, offset, a_scale, output, runs, requantize):
 
     Returns
     -------
-    ndarray of the type of `a`, shape (n,)
+    ndarray of the type and shape of `a`
     """
     scale, *rest = output
     multiplier = np.float32(a_scale) * reciprocal(scale)
@@ -222,16 +224,18 @@ def clamp(a, lower, upper):
 
     Parameters
     ----------
-    a : ndarray of uint8, int8 or int32, shape (n,)
+    a : ndarray of uint8, int8 or int32, of any shape, without gaps
         Integers.
     lower, upper : int
         The range, inside that of the type.
 
     Returns
     -------
-    ndarray of the type of `a`, shape (n,)
+    ndarray of the type and shape of `a`
     """
-    return np.minimum(np.maximum(a, a.dtype.type(lower)), a.dtype.type(upper))
+    result = np.empty_like(a)
+    result[...] = np.minimum(np.maximum(a, a.dtype.type(lower)), a.dtype.type(upper))
+    return result
 
 
 def join(pieces, quantizers, output, relu, vector_lengths, dequantize, quantize):

@@ -96,7 +96,14 @@ class QuantizedTensor(Tensor):
         `axis`. All are kept.
         """
         tensor = object.__new__(QuantizedTensor)
-        tensor._fill_all(array, dtype, scale, zero_point, axis)
+        # As `_fill_all`, without another call.
+        tensor.array = array
+        tensor.requires_grad = tensor.retains_grad = False
+        tensor.grad = tensor.node = None
+        tensor._dtype = dtype
+        tensor.scale = scale
+        tensor.zero_point = zero_point
+        tensor.axis = axis
         return tensor
 
     def like(self, array: np.ndarray) -> QuantizedTensor:

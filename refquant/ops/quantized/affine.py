@@ -25,6 +25,16 @@ __all__ = [
 ]
 
 
+def _rule(step: str, dtype: dtypes.dtype, per_channel: bool = False) -> Any:
+    """Look up what the engine does in a step; its record keeps that."""
+    record, key = engines.current(), (step, dtype, per_channel)
+    found = record.plans.get(key)
+    if found is None:
+        found = (record.rule(step, Operands(dtype, per_channel=per_channel)),)
+        record.plans[key] = found
+    return found[0]
+
+
 def quantize_array(
     array: np.ndarray, scale: float, zero_point: int, dtype, step: str = "quantize_per_tensor"
 ) -> np.ndarray:
@@ -32,19 +42,19 @@ def quantize_array(
     output = scale, zero_point, dtype.quant_min, dtype.quant_max
     if dtype.bits < 8:
         return kernels.quantize_few_bits(array.ravel(), output).reshape(array.shape)
-    split = engines.current().rule(step, Operands(dtype))
+    split = _rule(step, dtype)
     if split.row_major:
         flat, memory_format = array.ravel(), dtypes.contiguous_format
     else:
-        flat, memory_format = layout.flatten(array)
-    vector_length = layout.vector_length(flat.shape[0], split.block)
+        flat, memory_format = layout.dense(array)
+    vector_length = layout.vector_length(flat.size, split.block)
     q = kernels.quantize_per_tensor(flat, output, dtype.numpy, vector_length, split)
     return layout.restore(q, array.shape, memory_format)
 
 
 def quantize_one_by_one(q: QuantizedTensor, numbers: np.ndarray) -> np.ndarray:
     """Quantize float32 with the parameters of a tensor, as the engine's scalar code does."""
-    split = engines.current().rule("elementwise_quantize", Operands(q.dtype))
+    split = _rule("elementwise_quantize", q.dtype)
     output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
     codes = kernels.quantize_per_tensor(numbers.ravel(), output, q.array.dtype, 0, split)
     return codes.reshape(numbers.shape)
@@ -205,7 +215,7 @@ def quantize_per_channel(
         )
         restored = layout.restore(q.reshape(-1), array.shape, memory_format)
         return QuantizedTensor._unchecked(restored, dtype, scales, zero_points, axis)
-    split = engines.current().rule("quantize_per_channel", Operands(dtype, per_channel=True))
+    split = _rule("quantize_per_channel", dtype, True)
     ordered = np.ascontiguousarray(array) if split.row_major else array
     slices, memory_format = layout.slices(ordered, axis)
     q = kernels.quantize_per_channel(
@@ -246,11 +256,10 @@ def dequantize(input: Any) -> Any:
         return tuple(dequantize(part) for part in input)
     if not isinstance(input, QuantizedTensor):
         return checks.plain_tensor("input", input).to(dtypes.float32)
-    operands = Operands(input.dtype, per_channel=input.axis is not None)
+    dtype = input.dtype
     if input.axis is None:
-        few = input.dtype.bits < 8
-        rule = SUBTRACT if few else engines.current().rule("dequantize_per_tensor", operands)
-        flat, memory_format = layout.flatten(input.array)
+        rule = SUBTRACT if dtype.bits < 8 else _rule("dequantize_per_tensor", dtype)
+        flat, memory_format = layout.dense(input.array)
         x = kernels.dequantize_per_tensor(flat, (input.scale, input.zero_point), rule)
         return Tensor(layout.restore(x, input.array.shape, memory_format))
     slices, memory_format = layout.slices(input.array, input.axis)
@@ -265,7 +274,7 @@ def dequantize(input: Any) -> Any:
     if input.zero_point.dtype == np.float32:
         x = kernels.dequantize_per_channel_float(slices, input.scale, input.zero_point)
     else:
-        rule = engines.current().rule("dequantize_per_channel", operands)
+        rule = _rule("dequantize_per_channel", dtype, True)
         x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
     return Tensor(layout.restore(x.reshape(-1), input.array.shape, memory_format))
 

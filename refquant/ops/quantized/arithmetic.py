@@ -165,7 +165,7 @@ def _add(qa: Any, qb: Any, scale, zero_point, relu: bool, written: bool = False)
 
 def _at_once(rule, x, of_a, y, of_b, output) -> np.ndarray:
     """Follow a rule that computes the whole operation."""
-    return np.asarray(rule(x, *of_a, y, *of_b, *output)).astype(x.dtype)
+    return np.asarray(rule(x.ravel(), *of_a, y.ravel(), *of_b, *output)).astype(x.dtype)
 
 
 def _check_fixed_point(a: QuantizedTensor, b: QuantizedTensor, scale: float) -> None:

@@ -29,8 +29,8 @@ __all__ = [
 
 
 def _in_range(q: QuantizedTensor, lower: int, upper: int) -> QuantizedTensor:
-    flat, memory_format = layout.flatten(q.array)
-    clamped = kernels.clamp(flat, lower, upper)
+    dense, memory_format = layout.dense(q.array)
+    clamped = kernels.clamp(dense, lower, upper)
     return q.like(layout.restore(clamped, q.array.shape, memory_format))
 
 

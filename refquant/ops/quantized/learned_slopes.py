@@ -103,7 +103,8 @@ def _side_by_side(array: np.ndarray, slopes: np.ndarray):
             expected=f"one element, or one for each channel of shape {array.shape}",
             got=f"shape {slopes.shape}",
         ) from None
-    return layout.pair(array, placed)
+    elements, slopes, *walk = layout.pair(array, placed)
+    return elements.ravel(), slopes.ravel(), *walk
 
 
 def _placed(slopes: np.ndarray, ndim: int) -> np.ndarray:
