@@ -9,8 +9,11 @@ from libc.math cimport fmaf, rint, rintf
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
+from refquant._kernels._attributes cimport embedded, separate
 from refquant._kernels._operands cimport Output, ProductRules
-from refquant._kernels._pipeline cimport PostOps, finish_in_real, scale_of_weight
+from refquant._kernels._pipeline cimport (
+    PostOps, clamp_then_round, finish_in_real, is_plain, scale_of_weight,
+)
 from refquant._kernels._rounding cimport clampf, inverted_twice, quantize_run
 from refquant._kernels._rules cimport (
     ADD_THEN_ROUND, BIAS_DIVIDED, BIAS_FUSED, BIAS_ROUNDED, CONVOLUTION_PRODUCT_FIRST,
@@ -221,84 +224,120 @@ cdef inline float with_bias(int32_t acc, int32_t offset, float quotient) noexcep
     return <float>corrected(acc, offset) + quotient
 
 
-cdef inline void finish_columns(
-    const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, Py_ssize_t place,
-    uint8_t* done
+cdef inline float real(
+    int32_t acc, int32_t offset, float input_factor, float multiplier, float bias
+) noexcept nogil:
+    return <float>corrected(acc, offset) * input_factor * multiplier + bias
+
+
+# What finishes the rows of a run of columns, in memory that no result can overlap, so that none of
+# it is read again for each row.
+cdef struct Run:
+    const int32_t* offsets
+    const float* biases
+    const float* factors
+    const float* multipliers
+    int product_code
+    int bias_code
+    int rule_code
+    float input_factor
+    float output_scale
+    bint plain  # whether the rule is `real`, then `clamp_then_round`
+    float inverse
+    int32_t zero_point
+    int32_t output_min
+    int32_t output_max
+
+
+cdef inline Run run_of(const Columns* c, Py_ssize_t first) noexcept nogil:
+    return Run(
+        c.offsets + first, c.biases + first, c.factors + first, c.multipliers + first,
+        c.product_code, c.bias_code, c.rule_code, c.input_factor, c.output_scale,
+        c.product_code != IN_STEPS and is_plain(&c.post, c.product_code),
+        <float>1.0 / c.output_scale, c.zero_point, c.output_min, c.output_max
+    )
+
+
+cdef inline embedded finish_columns(
+    Run c, const PostOps* post, Py_ssize_t n, const int32_t* acc, Py_ssize_t place, uint8_t* done
 ) noexcept nogil:
     """`place` is that of the first output in the result, where the addend has its own."""
-    cdef const int32_t* offsets = c.offsets + first
-    cdef const float* biases = c.biases + first
-    cdef const float* factors = c.factors + first
-    cdef const float* multipliers = c.multipliers + first
     cdef int32_t z = c.zero_point, least = c.output_min, most = c.output_max
     cdef float lo = <float>(least - z), hi = <float>(most - z)
     cdef Py_ssize_t j
     cdef float[COLUMNS] total
     cdef double wide
+    if c.plain:
+        for j in range(n):
+            done[j] = clamp_then_round(
+                real(acc[j], c.offsets[j], c.input_factor, c.multipliers[j], c.biases[j])
+                * c.inverse + <float>z, <float>least, <float>most)
+        return
     if c.product_code != IN_STEPS:
         for j in range(n):
-            total[j] = <float>corrected(acc[j], offsets[j]) * c.input_factor * multipliers[j]
-            total[j] += biases[j]
-        finish_in_real(&c.post, c.product_code, n, total, place, c.output_scale, <float>z,
+            total[j] = real(
+                acc[j], c.offsets[j], c.input_factor, c.multipliers[j], c.biases[j])
+        finish_in_real(post, c.product_code, n, total, place, c.output_scale, <float>z,
                        <float>least, <float>most, done)
         return
     if c.bias_code == BIAS_FUSED:  # in a loop of its own: fmaf is a call on some processors
         for j in range(n):
-            total[j] = fmaf(biases[j], factors[j], <float>corrected(acc[j], offsets[j]))
+            total[j] = fmaf(c.biases[j], c.factors[j], <float>corrected(acc[j], c.offsets[j]))
     if c.rule_code == FLOAT_PRODUCT:
         if c.bias_code == BIAS_FUSED:
             for j in range(n):
-                done[j] = float_product(total[j], multipliers[j], z, lo, hi)
+                done[j] = float_product(total[j], c.multipliers[j], z, lo, hi)
         elif c.bias_code == BIAS_DIVIDED:
             for j in range(n):
                 done[j] = float_product(
-                    with_bias(acc[j], offsets[j], biases[j]), multipliers[j], z, lo, hi)
+                    with_bias(acc[j], c.offsets[j], c.biases[j]), c.multipliers[j], z, lo, hi)
         else:
             for j in range(n):
                 done[j] = float_product(
-                    <float>corrected(acc[j], offsets[j]), multipliers[j], z, lo, hi)
+                    <float>corrected(acc[j], c.offsets[j]), c.multipliers[j], z, lo, hi)
     elif c.rule_code == DOUBLE_PRODUCT:
         for j in range(n):
             if c.bias_code == BIAS_DIVIDED:
-                wide = with_bias(acc[j], offsets[j], biases[j])
+                wide = with_bias(acc[j], c.offsets[j], c.biases[j])
             elif c.bias_code == BIAS_FUSED:
                 wide = total[j]
             else:
-                wide = corrected(acc[j], offsets[j])
-            done[j] = double_product(wide, multipliers[j], z, lo, hi)
+                wide = corrected(acc[j], c.offsets[j])
+            done[j] = double_product(wide, c.multipliers[j], z, lo, hi)
     elif c.bias_code == BIAS_FUSED:
         for j in range(n):
-            done[j] = fixed_point(convert_to_int32(total[j]), multipliers[j], z, least, most)
+            done[j] = fixed_point(convert_to_int32(total[j]), c.multipliers[j], z, least, most)
     elif c.bias_code == BIAS_DIVIDED:
         for j in range(n):
             done[j] = fixed_point(
-                convert_to_int32(with_bias(acc[j], offsets[j], biases[j])), multipliers[j], z,
-                least, most)
+                convert_to_int32(with_bias(acc[j], c.offsets[j], c.biases[j])), c.multipliers[j],
+                z, least, most)
     else:
         for j in range(n):
-            done[j] = fixed_point(corrected(acc[j], offsets[j]), multipliers[j], z, least, most)
+            done[j] = fixed_point(corrected(acc[j], c.offsets[j]), c.multipliers[j], z, least, most)
 
 
-cdef inline void finish_row(
-    const Columns* c, Py_ssize_t first, Py_ssize_t n, const int32_t* acc, uint8_t* q
+cdef inline embedded finish_rows_of(
+    const Columns* c, Py_ssize_t m, Py_ssize_t first, Py_ssize_t width, Py_ssize_t n,
+    const int32_t* acc, uint8_t* q, Py_ssize_t outputs
 ) noexcept nogil:
-    """Turn sums into `n` quantized outputs, from column `first` on.
+    """Turn sums into `n` quantized outputs of each row, from column `first` on.
 
-    Loops have constant lengths, so that none has a rest; they go into memory of their own, which
-    no other pointer can mean.
+    `width`, at least `n`, is constant in the caller: no loop has a rest. Outputs go into memory of
+    their own, which no other pointer can mean.
     """
     cdef uint8_t[COLUMNS] done
-    cdef Py_ssize_t place = q - c.start
-    if n > COLUMNS // 2:
-        finish_columns(c, first, COLUMNS, acc, place, done)
-    elif n > COLUMNS // 4:
-        finish_columns(c, first, COLUMNS // 2, acc, place, done)
-    else:
-        finish_columns(c, first, COLUMNS // 4, acc, place, done)
-    if n == COLUMNS:
-        memcpy(q, done, COLUMNS)
-    else:
-        memcpy(q, done, n)
+    cdef Run run = run_of(c, first)
+    cdef Py_ssize_t place = q - c.start, i
+    for i in range(m):
+        finish_columns(run, &c.post, width, acc, place, done)
+        if n == width:
+            memcpy(q, done, width)
+        else:
+            memcpy(q, done, n)
+        acc += COLUMNS
+        q += outputs
+        place += outputs
 
 
 cdef inline void finish_row_dynamic(
@@ -345,7 +384,7 @@ cdef inline void sum_rows(
         row_sums[i] = row_sum
 
 
-cdef inline void finish_rows(
+cdef inline separate finish_rows(
     const Columns* c, Py_ssize_t m, Py_ssize_t first, Py_ssize_t n, const uint32_t* row_sums,
     int32_t* acc, uint8_t* q, float* y, Py_ssize_t outputs
 ) noexcept nogil:
@@ -354,10 +393,15 @@ cdef inline void finish_rows(
     Rows of `acc` are COLUMNS apart, those of `q` or `y` `outputs`; one of these is NULL.
     """
     cdef Py_ssize_t i
-    for i in range(m):
-        if c.row_sums:
+    if c.row_sums:
+        for i in range(m):
             correct_row(c, first, n, acc + i * COLUMNS, row_sums[i])
-        if y == NULL:
-            finish_row(c, first, n, acc + i * COLUMNS, q + i * outputs + first)
-        else:
+    if y != NULL:
+        for i in range(m):
             finish_row_dynamic(c, first, n, acc + i * COLUMNS, y + i * outputs + first)
+    elif n > COLUMNS // 2:
+        finish_rows_of(c, m, first, COLUMNS, n, acc, q + first, outputs)
+    elif n > COLUMNS // 4:
+        finish_rows_of(c, m, first, COLUMNS // 2, n, acc, q + first, outputs)
+    else:
+        finish_rows_of(c, m, first, COLUMNS // 4, n, acc, q + first, outputs)

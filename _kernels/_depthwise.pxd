@@ -3,39 +3,63 @@
 # Design
 # (a) Loops run along the channels, for four output positions at once, which share the loads of the
 #     filters.
-# (b) Sixteen sums fill a vector of AVX-512 and stay in registers over all taps. Shorter vectors
-#     are too many for that, so there three taps are added before sums go to memory.
-# (c) Taps outside the image point at a row of zero points; lines and columns are compared with its
+# (b) As many sums as fill a vector stay in registers over all taps. Products have memory of their
+#     own: GCC unrolls such short loops, and finds no vectors again in sums of products whose
+#     operands come in more than one order.
+# (c) A block of positions is summed, then finished while it lies in the cache.
+# (d) Taps outside the image point at a row of zero points; lines and columns are compared with its
 #     borders before the loops.
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
-from refquant._kernels._columns cimport COLUMNS, Columns, finish_row
+from refquant._kernels._attributes cimport embedded, separate
+from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows
 from refquant._kernels._images cimport Geometry, Position, line_of, position_of
+from refquant._kernels._integers cimport round_up
 
 cdef extern from *:
     """
-    #if defined(__AVX2__) && !defined(__AVX512F__)
-    #define REFQUANT_PIECE 32
-    #else
-    #define REFQUANT_PIECE 16
-    #endif
     #if defined(__AVX512F__)
-    #define REFQUANT_IN_REGISTERS 1
+    #define REFQUANT_PIECE 16
+    #elif defined(__AVX2__)
+    #define REFQUANT_PIECE 8
     #else
-    #define REFQUANT_IN_REGISTERS 0
+    #define REFQUANT_PIECE 4
     #endif
     """
     enum:
-        PIECE "REFQUANT_PIECE"  # channels of a loop
-        IN_REGISTERS "REFQUANT_IN_REGISTERS"
+        PIECE "REFQUANT_PIECE"  # channels of a vector
 
 cdef enum:
     AT_ONCE = 4  # positions
-    POINTERS = AT_ONCE + 2  # that one tap needs
+    BLOCK = 16  # positions that are finished together, a multiple of AT_ONCE
+    POINTERS = BLOCK + 2  # that one tap needs
 
 
-cdef inline void sum_run_in_registers(
+cdef inline embedded clear(uint32_t* sums, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t c
+    for c in range(n):
+        sums[c] = 0
+
+
+cdef inline embedded add_products(
+    const uint8_t* x, const int32_t* w, Py_ssize_t n, uint32_t* sums
+) noexcept nogil:
+    cdef int32_t[PIECE] products
+    cdef Py_ssize_t c
+    for c in range(n):
+        products[c] = x[c] * w[c]
+    for c in range(n):
+        sums[c] += <uint32_t>products[c]
+
+
+cdef inline embedded store(const uint32_t* sums, Py_ssize_t n, int32_t* acc) noexcept nogil:
+    cdef Py_ssize_t c
+    for c in range(n):
+        acc[c] = <int32_t>sums[c]
+
+
+cdef inline embedded sum_taps(
     const uint8_t** under, const int32_t* taps, Py_ssize_t count, Py_ssize_t channels,
     Py_ssize_t first, Py_ssize_t n, int32_t* acc
 ) noexcept nogil:
@@ -46,99 +70,65 @@ cdef inline void sum_run_in_registers(
     cdef const uint8_t* x2
     cdef const uint8_t* x3
     cdef const int32_t* w
-    cdef Py_ssize_t t, c
-    for c in range(n):
-        s0[c] = s1[c] = s2[c] = s3[c] = 0
+    cdef Py_ssize_t t
+    clear(s0, n)
+    clear(s1, n)
+    clear(s2, n)
+    clear(s3, n)
     for t in range(count):
         x0, x1 = under[t] + first, under[count + t] + first
         x2, x3 = under[2 * count + t] + first, under[3 * count + t] + first
         w = taps + t * channels + first
-        for c in range(n):
-            s0[c] += <uint32_t>(x0[c] * w[c])
-        for c in range(n):
-            s1[c] += <uint32_t>(x1[c] * w[c])
-        for c in range(n):
-            s2[c] += <uint32_t>(x2[c] * w[c])
-        for c in range(n):
-            s3[c] += <uint32_t>(x3[c] * w[c])
-    for c in range(n):
-        acc[c] = <int32_t>s0[c]
-        acc[COLUMNS + c] = <int32_t>s1[c]
-        acc[2 * COLUMNS + c] = <int32_t>s2[c]
-        acc[3 * COLUMNS + c] = <int32_t>s3[c]
+        add_products(x0, w, n, s0)
+        add_products(x1, w, n, s1)
+        add_products(x2, w, n, s2)
+        add_products(x3, w, n, s3)
+    store(s0, n, acc)
+    store(s1, n, acc + COLUMNS)
+    store(s2, n, acc + 2 * COLUMNS)
+    store(s3, n, acc + 3 * COLUMNS)
 
 
-cdef inline void sum_run_in_memory(
+cdef inline separate sum_piece(
     const uint8_t** under, const int32_t* taps, Py_ssize_t count, Py_ssize_t channels,
-    Py_ssize_t positions, Py_ssize_t first, Py_ssize_t n, int32_t* acc
+    Py_ssize_t first, int32_t* acc
 ) noexcept nogil:
-    """As `sum_run_in_registers`, of `positions` only."""
-    cdef uint32_t[AT_ONCE * PIECE] s
-    cdef const uint8_t* x0
-    cdef const uint8_t* x1
-    cdef const uint8_t* x2
-    cdef const int32_t* w0
-    cdef const int32_t* w1
-    cdef const int32_t* w2
-    cdef Py_ssize_t t = 0, c, i
-    for c in range(positions * PIECE):
-        s[c] = 0
-    while t + 3 <= count:
-        w0 = taps + t * channels + first
-        w1 = w0 + channels
-        w2 = w1 + channels
-        for i in range(positions):
-            x0, x1 = under[i * count + t] + first, under[i * count + t + 1] + first
-            x2 = under[i * count + t + 2] + first
-            for c in range(n):
-                s[i * PIECE + c] += <uint32_t>(
-                    x0[c] * w0[c] + x1[c] * w1[c] + x2[c] * w2[c])
-        t += 3
-    while t < count:
-        w0 = taps + t * channels + first
-        for i in range(positions):
-            x0 = under[i * count + t] + first
-            for c in range(n):
-                s[i * PIECE + c] += <uint32_t>(x0[c] * w0[c])
-        t += 1
-    for i in range(positions):
-        for c in range(n):
-            acc[i * COLUMNS + c] = <int32_t>s[i * PIECE + c]
+    sum_taps(under, taps, count, channels, first, PIECE, acc)
 
 
-cdef inline void sum_run(
+cdef inline void sum_channels(
     const uint8_t** under, const int32_t* taps, Py_ssize_t count, Py_ssize_t channels,
-    Py_ssize_t positions, Py_ssize_t first, Py_ssize_t n, int32_t* acc
+    Py_ssize_t first, Py_ssize_t n, int32_t* acc
 ) noexcept nogil:
-    if IN_REGISTERS:
-        sum_run_in_registers(under, taps, count, channels, first, n, acc)
-    else:
-        sum_run_in_memory(under, taps, count, channels, positions, first, n, acc)
+    """Sum `n` channels, at most COLUMNS, of four positions."""
+    cdef Py_ssize_t at = 0
+    if n < PIECE:
+        sum_taps(under, taps, count, channels, first, n, acc)
+        return
+    while at < n:
+        at = min(at, n - PIECE)
+        sum_piece(under, taps, count, channels, first + at, acc + at)
+        at += PIECE
 
 
 cdef inline void sum_and_finish(
     const Columns* columns, const uint8_t** under, const int32_t* taps, Py_ssize_t count,
     Py_ssize_t channels, Py_ssize_t positions, uint8_t* q
 ) noexcept nogil:
-    """Compute all channels of up to four output positions."""
-    cdef int32_t[AT_ONCE * COLUMNS] acc
-    cdef Py_ssize_t first = 0, n, at, i
+    """Compute all channels of up to BLOCK output positions; pointers go on to a multiple of four."""
+    cdef int32_t[BLOCK * COLUMNS] acc
+    cdef Py_ssize_t first = 0, n, i
     while first < channels:
         n = min(<Py_ssize_t>COLUMNS, channels - first)
         # Loops with a rest take longer than whole ones, so the last channels are moved back to
         # fill a constant, and some are computed twice.
         if n % PIECE != 0 and channels >= COLUMNS:
             first, n = channels - COLUMNS, COLUMNS
-        at = 0
-        while at < n:
-            if n < PIECE:
-                sum_run(under, taps, count, channels, positions, first, n, acc)
-            else:
-                at = min(at, n - PIECE)
-                sum_run(under, taps, count, channels, positions, first + at, PIECE, acc + at)
-            at += PIECE
-        for i in range(positions):
-            finish_row(columns, first, n, acc + i * COLUMNS, q + i * channels + first)
+        i = 0
+        while i < positions:
+            sum_channels(under + i * count, taps, count, channels, first, n, acc + i * COLUMNS)
+            i += AT_ONCE
+        finish_rows(columns, positions, first, n, NULL, acc, q, NULL, channels)
         first += n
 
 
@@ -170,7 +160,7 @@ cdef inline void depthwise_line(
     cdef Py_ssize_t plane = p.at[0] * g.stride[0] - g.padding[0]
     cdef Py_ssize_t line = p.at[1] * g.stride[1] - g.padding[1]
     # Where each tap would lie at column 0, or `outside`, which does not go along with columns.
-    cdef const uint8_t** origins = under + AT_ONCE * count
+    cdef const uint8_t** origins = under + BLOCK * count
     cdef Py_ssize_t* held = <Py_ssize_t*>(origins + count)
     cdef const uint8_t* start
     for t in range(count):
@@ -183,9 +173,9 @@ cdef inline void depthwise_line(
             origins[t] = start + (t % g.kernel[2] * g.dilation[2] - g.padding[2]) * channels
     q += row * g.out[2] * channels
     while column < g.out[2]:
-        n = min(<Py_ssize_t>AT_ONCE, g.out[2] - column)
-        for i in range(AT_ONCE):
+        n = min(<Py_ssize_t>BLOCK, g.out[2] - column)
+        for i in range(round_up(n, AT_ONCE)):
             find_taps(g, column + min(i, n - 1), origins, held, outside, count,
                       under + i * count)
         sum_and_finish(columns, under, taps, count, channels, n, q + column * channels)
-        column += AT_ONCE
+        column += BLOCK

@@ -10,6 +10,10 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t
 from refquant._kernels._rounding cimport clampi, held_by_int32, stored
 
 
+cdef inline Py_ssize_t round_up(Py_ssize_t length, Py_ssize_t multiple) noexcept nogil:
+    return (length + multiple - 1) // multiple * multiple
+
+
 cdef inline uint8_t fixed_point(
     uint8_t a, int32_t m_a, uint8_t b, int32_t m_b, int32_t offset, int32_t mask, int shift,
     int32_t z, int32_t lower, int32_t upper

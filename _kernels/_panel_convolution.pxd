@@ -11,11 +11,11 @@ from libc.stdint cimport int8_t, uint8_t
 from refquant._kernels._bands cimport Band, first_line_of, lines_of, widen_band
 from refquant._kernels._columns cimport Columns
 from refquant._kernels._images cimport Geometry
+from refquant._kernels._integers cimport round_up
 from refquant._kernels._panels cimport (
     MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window,
-    multiply_panels, tile_width, widen_tile, widened_length,
+    groups_of_tile, multiply_groups, multiply_panels, widen_tiles, widened_length,
 )
-from refquant._kernels._product cimport round_up
 
 
 cdef struct Slice:
@@ -29,11 +29,11 @@ cdef inline void widen_slice(
     const Slice* s, Py_ssize_t task, Py_ssize_t tiles, Py_ssize_t panels, Py_ssize_t depth,
     const int8_t* packed, float* to
 ) noexcept nogil:
-    """Turn one tile of a slice into floats; `panels` is how many each group has."""
+    """Turn up to TILE columns of a slice into floats; `panels` is how many each group has."""
     cdef Py_ssize_t group = task // tiles, at = task % tiles * TILE
-    widen_tile(packed + (s.first_group + group) * panels * PANEL * depth, depth, s.first + at,
-               tile_width(s.last - s.first - at),
-               to + group * widened_length(s.last - s.first, depth) + at * depth)
+    widen_tiles(packed + (s.first_group + group) * panels * PANEL * depth, depth, s.first + at,
+                min(<Py_ssize_t>TILE, s.last - s.first - at),
+                to + group * widened_length(s.last - s.first, depth) + at * depth)
 
 
 cdef inline Window window_of(
@@ -54,28 +54,46 @@ cdef inline Window window_of(
     return window
 
 
+cdef inline void set_rows(
+    const Geometry* g, const Band* b, const float* band, Py_ssize_t start, Py_ssize_t count, Row* rows
+) noexcept nogil:
+    """Point at what lies under the filter at output positions of a band, and repeat the last."""
+    cdef Py_ssize_t line = start // g.out[2], column = start % g.out[2], i
+    for i in range(count):
+        rows[i] = band + line * g.stride[1] * b.width + column * g.stride[2] * g.channels
+        column += 1
+        if column == g.out[2]:
+            line, column = line + 1, 0
+    for i in range(count, round_up(count, TILE_ROWS)):
+        rows[i] = rows[count - 1]
+
+
 cdef inline void convolve_band(
     const Columns* c, const Geometry* g, const Band* b, const Window* window, const Slice* s,
     Py_ssize_t task, float* scratch, const uint8_t* x, const float* widened, Py_ssize_t in_group,
     Py_ssize_t outputs, uint8_t* q
 ) noexcept nogil:
     """Compute the columns of a slice for some lines of the output."""
-    cdef Py_ssize_t total = lines_of(g, b, task) * g.out[2], group, start, count, i, at, first
-    cdef Py_ssize_t length = widened_length(s.last - s.first, window.depth)
+    cdef Py_ssize_t total = lines_of(g, b, task) * g.out[2], start = 0, count, group, n
+    cdef Py_ssize_t columns = s.last - s.first, length = widened_length(columns, window.depth)
+    cdef Py_ssize_t at_once = groups_of_tile(c, columns) if columns == in_group else 1
+    cdef const float* w
     cdef Row[MOST_PANEL_ROWS] rows
     q += first_line_of(g, b, task) * g.out[2] * outputs
     widen_band(g, b, task, x, scratch)
-    for group in range(s.first_group, s.last_group):
-        first = group * in_group
-        start = 0
-        while start < total:
-            count = min(<Py_ssize_t>MOST_PANEL_ROWS, total - start)
-            for i in range(round_up(count, TILE_ROWS)):
-                at = start + min(i, count - 1)
-                rows[i] = (scratch + at // g.out[2] * g.stride[1] * b.width
-                           + at % g.out[2] * g.stride[2] * g.channels + group * g.in_group)
-            multiply_panels(
-                c, rows, count, window, widened + (group - s.first_group) * length,
-                first + s.first, first + s.last, q + start * outputs, NULL, outputs
-            )
-            start += count
+    while start < total:
+        count = min(<Py_ssize_t>MOST_PANEL_ROWS, total - start)
+        set_rows(g, b, scratch, start, count, rows)
+        group = s.first_group
+        while group < s.last_group:
+            n = min(at_once, s.last_group - group)
+            w = widened + (group - s.first_group) * length
+            if n > 1:
+                multiply_groups(c, rows, count, window, group * g.in_group, g.in_group, w,
+                                group * in_group, in_group, n, q + start * outputs, outputs)
+            else:
+                multiply_panels(c, rows, count, window, group * g.in_group, w,
+                                group * in_group + s.first, group * in_group + s.last,
+                                q + start * outputs, NULL, outputs)
+            group += n
+        start += count

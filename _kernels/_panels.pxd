@@ -13,12 +13,14 @@
 # (d) A row of the input is a list of pieces, so that what lies under the filter of a convolution is
 #     not copied: a filter of three lines has three pieces, which rows of the input share.
 # (e) As many columns as fill the registers are summed at once; which, depends on the processor.
+#     Where there are fewer columns, twelve rows are summed at once.
 
 from libc.math cimport fmaf
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 
 from refquant._kernels._attributes cimport embedded
 from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows, sum_rows
+from refquant._kernels._integers cimport round_up
 
 cdef extern from *:
     """
@@ -106,14 +108,13 @@ cdef inline bint in_panels(packed) noexcept:
 cdef inline Py_ssize_t tile_width(Py_ssize_t columns) noexcept nogil:
     """Columns of the next tile where so many are left."""
     if TILE == 64:
-        return 64 if columns > 32 else 32 if columns > 16 else 16
+        return 64 if columns > 48 else 32 if columns > 16 else 16
     return TILE
 
 
 cdef inline Py_ssize_t widened_length(Py_ssize_t columns, Py_ssize_t depth) noexcept nogil:
     """Floats of a weight: whole tiles."""
-    cdef Py_ssize_t whole = columns // TILE * TILE
-    return depth * (whole + (tile_width(columns - whole) if columns > whole else 0))
+    return depth * round_up(columns, 16 if TILE == 64 else TILE)
 
 
 cdef inline Py_ssize_t panel_rows_of_block(Py_ssize_t depth) noexcept nogil:
@@ -160,16 +161,20 @@ cdef inline embedded widen_columns(
                 to[k * width + j + t] = <float>panel[k * PANEL + t]
 
 
-cdef inline void widen_tile(
-    const int8_t* panels, Py_ssize_t depth, Py_ssize_t first, Py_ssize_t width, float* to
+cdef inline void widen_tiles(
+    const int8_t* panels, Py_ssize_t depth, Py_ssize_t first, Py_ssize_t n, float* to
 ) noexcept nogil:
-    """Turn the columns of a tile, from `first` on, into floats."""
-    if width == 64:
-        widen_columns(panels, depth, first, 64, PANEL, to)
-    elif width == 32:
-        widen_columns(panels, depth, first, 32, PANEL, to)
-    else:
-        widen_columns(panels, depth, first, 16, 16, to)
+    """Turn the tiles of `n` columns, at most TILE, from `first` on, into floats."""
+    cdef Py_ssize_t at = 0, width
+    while at < n:
+        width = tile_width(n - at)
+        if width == 64:
+            widen_columns(panels, depth, first + at, 64, PANEL, to + at * depth)
+        elif width == 32:
+            widen_columns(panels, depth, first + at, 32, PANEL, to + at * depth)
+        else:
+            widen_columns(panels, depth, first + at, 16, 16, to + at * depth)
+        at += width
 
 
 cdef inline void widen_run(const uint8_t* x, Py_ssize_t n, float* to) noexcept nogil:
@@ -183,22 +188,37 @@ cdef inline void widen_run(const uint8_t* x, Py_ssize_t n, float* to) noexcept n
 
 
 cdef inline embedded store_row(
-    const float* sums, Py_ssize_t width, uint32_t keep, int32_t* acc
+    const float* sums, Py_ssize_t width, bint more, int32_t* acc
 ) noexcept nogil:
-    """Add to what `acc` holds, of which the mask `keep` keeps all or nothing.
+    """Store sums, or add them to what `acc` holds; `more` is constant in the caller.
 
     With a branch here GCC makes scalars of the last loop before it.
     """
+    cdef uint32_t keep = 0xFFFFFFFF if more else 0
     cdef Py_ssize_t j
     for j in range(width):
         acc[j] = <int32_t>((<uint32_t>acc[j] & keep) + <uint32_t><int32_t>sums[j])
 
 
-cdef inline embedded sum_wide_tile(
-    const Row* rows, const Piece* piece, Py_ssize_t count, const float* w, Py_ssize_t width,
-    uint32_t keep, int32_t* acc
+cdef inline embedded clear(float* sums, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(width):
+        sums[j] = 0.0
+
+
+cdef inline embedded add_products(
+    float x, const float* w, Py_ssize_t width, float* sums
 ) noexcept nogil:
-    """Sum six rows by `width` columns, which is constant in the caller."""
+    cdef Py_ssize_t j
+    for j in range(width):
+        sums[j] = multiply_add(x, w[j], sums[j])
+
+
+cdef inline embedded sum_wide_tile(
+    const Row* rows, const Piece* piece, Py_ssize_t count, Py_ssize_t shift, const float* w,
+    Py_ssize_t width, bint more, int32_t* acc
+) noexcept nogil:
+    """Sum six rows by `width` columns, which is constant in the caller, as `more` is."""
     cdef float[COLUMNS] s0, s1, s2, s3, s4, s5
     cdef const float* r0
     cdef const float* r1
@@ -206,78 +226,130 @@ cdef inline embedded sum_wide_tile(
     cdef const float* r3
     cdef const float* r4
     cdef const float* r5
-    cdef float x0, x1, x2, x3, x4, x5
-    cdef Py_ssize_t j, k, n, p
-    for j in range(width):
-        s0[j] = 0.0
-    for j in range(width):
-        s1[j] = 0.0
-    for j in range(width):
-        s2[j] = 0.0
-    for j in range(width):
-        s3[j] = 0.0
-    for j in range(width):
-        s4[j] = 0.0
-    for j in range(width):
-        s5[j] = 0.0
+    cdef Py_ssize_t k, p, at
+    clear(s0, width)
+    clear(s1, width)
+    clear(s2, width)
+    clear(s3, width)
+    clear(s4, width)
+    clear(s5, width)
     for p in range(count):
-        n = piece[p].length
-        r0 = rows[0] + piece[p].offset
-        r1 = rows[1] + piece[p].offset
-        r2 = rows[2] + piece[p].offset
-        r3 = rows[3] + piece[p].offset
-        r4 = rows[4] + piece[p].offset
-        r5 = rows[5] + piece[p].offset
-        for k in range(n):
-            x0 = r0[k]
-            for j in range(width):
-                s0[j] = multiply_add(x0, w[j], s0[j])
-            x1 = r1[k]
-            for j in range(width):
-                s1[j] = multiply_add(x1, w[j], s1[j])
-            x2 = r2[k]
-            for j in range(width):
-                s2[j] = multiply_add(x2, w[j], s2[j])
-            x3 = r3[k]
-            for j in range(width):
-                s3[j] = multiply_add(x3, w[j], s3[j])
-            x4 = r4[k]
-            for j in range(width):
-                s4[j] = multiply_add(x4, w[j], s4[j])
-            x5 = r5[k]
-            for j in range(width):
-                s5[j] = multiply_add(x5, w[j], s5[j])
+        at = piece[p].offset + shift
+        r0, r1, r2 = rows[0] + at, rows[1] + at, rows[2] + at
+        r3, r4, r5 = rows[3] + at, rows[4] + at, rows[5] + at
+        for k in range(piece[p].length):
+            add_products(r0[k], w, width, s0)
+            add_products(r1[k], w, width, s1)
+            add_products(r2[k], w, width, s2)
+            add_products(r3[k], w, width, s3)
+            add_products(r4[k], w, width, s4)
+            add_products(r5[k], w, width, s5)
             w += width
-    store_row(s0, width, keep, acc)
-    store_row(s1, width, keep, acc + COLUMNS)
-    store_row(s2, width, keep, acc + 2 * COLUMNS)
-    store_row(s3, width, keep, acc + 3 * COLUMNS)
-    store_row(s4, width, keep, acc + 4 * COLUMNS)
-    store_row(s5, width, keep, acc + 5 * COLUMNS)
+    store_row(s0, width, more, acc)
+    store_row(s1, width, more, acc + COLUMNS)
+    store_row(s2, width, more, acc + 2 * COLUMNS)
+    store_row(s3, width, more, acc + 3 * COLUMNS)
+    store_row(s4, width, more, acc + 4 * COLUMNS)
+    store_row(s5, width, more, acc + 5 * COLUMNS)
+
+
+cdef inline embedded sum_tall_tile(
+    const Row* rows, const Piece* piece, Py_ssize_t count, Py_ssize_t shift, const float* w,
+    Py_ssize_t width, bint more, int32_t* acc
+) noexcept nogil:
+    """Sum twelve rows by `width` columns, which is constant in the caller, as `more` is."""
+    cdef float[COLUMNS] s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
+    cdef const float* r0
+    cdef const float* r1
+    cdef const float* r2
+    cdef const float* r3
+    cdef const float* r4
+    cdef const float* r5
+    cdef const float* r6
+    cdef const float* r7
+    cdef const float* r8
+    cdef const float* r9
+    cdef const float* r10
+    cdef const float* r11
+    cdef Py_ssize_t k, p, at
+    clear(s0, width)
+    clear(s1, width)
+    clear(s2, width)
+    clear(s3, width)
+    clear(s4, width)
+    clear(s5, width)
+    clear(s6, width)
+    clear(s7, width)
+    clear(s8, width)
+    clear(s9, width)
+    clear(s10, width)
+    clear(s11, width)
+    for p in range(count):
+        at = piece[p].offset + shift
+        r0, r1, r2 = rows[0] + at, rows[1] + at, rows[2] + at
+        r3, r4, r5 = rows[3] + at, rows[4] + at, rows[5] + at
+        r6, r7, r8 = rows[6] + at, rows[7] + at, rows[8] + at
+        r9, r10, r11 = rows[9] + at, rows[10] + at, rows[11] + at
+        for k in range(piece[p].length):
+            add_products(r0[k], w, width, s0)
+            add_products(r1[k], w, width, s1)
+            add_products(r2[k], w, width, s2)
+            add_products(r3[k], w, width, s3)
+            add_products(r4[k], w, width, s4)
+            add_products(r5[k], w, width, s5)
+            add_products(r6[k], w, width, s6)
+            add_products(r7[k], w, width, s7)
+            add_products(r8[k], w, width, s8)
+            add_products(r9[k], w, width, s9)
+            add_products(r10[k], w, width, s10)
+            add_products(r11[k], w, width, s11)
+            w += width
+    store_row(s0, width, more, acc)
+    store_row(s1, width, more, acc + COLUMNS)
+    store_row(s2, width, more, acc + 2 * COLUMNS)
+    store_row(s3, width, more, acc + 3 * COLUMNS)
+    store_row(s4, width, more, acc + 4 * COLUMNS)
+    store_row(s5, width, more, acc + 5 * COLUMNS)
+    store_row(s6, width, more, acc + 6 * COLUMNS)
+    store_row(s7, width, more, acc + 7 * COLUMNS)
+    store_row(s8, width, more, acc + 8 * COLUMNS)
+    store_row(s9, width, more, acc + 9 * COLUMNS)
+    store_row(s10, width, more, acc + 10 * COLUMNS)
+    store_row(s11, width, more, acc + 11 * COLUMNS)
+
+
+cdef inline embedded sum_part(
+    const Row* rows, const Window* window, Py_ssize_t part, Py_ssize_t shift, const float* w,
+    Py_ssize_t width, bint tall, bint more, int32_t* acc
+) noexcept nogil:
+    """Sum one part of the products of a tile; `more` is constant in the caller."""
+    cdef const Piece* piece = window.pieces + window.starts[part]
+    cdef Py_ssize_t count = window.starts[part + 1] - window.starts[part]
+    w += part * EXACT * width
+    if width == 64:
+        sum_wide_tile(rows, piece, count, shift, w, 64, more, acc)
+    elif width == 32:
+        sum_wide_tile(rows, piece, count, shift, w, 32, more, acc)
+    elif tall:
+        sum_tall_tile(rows, piece, count, shift, w, 16, more, acc)
+    else:
+        sum_wide_tile(rows, piece, count, shift, w, 16, more, acc)
 
 
 cdef inline void sum_tiles_of_floats(
-    const Row* rows, Py_ssize_t m, const Window* window, const float* w, Py_ssize_t width,
-    int32_t* acc
+    const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t shift, const float* w,
+    Py_ssize_t width, int32_t* acc
 ) noexcept nogil:
     """Sum `m` rows by the columns of a tile; pointers to rows go on to a multiple of six."""
-    cdef Py_ssize_t tile, part, i, count
-    cdef const Piece* piece
-    cdef const float* part_of_w
-    cdef uint32_t keep
-    for tile in range((m + TILE_ROWS - 1) // TILE_ROWS):
-        i = tile * TILE_ROWS
-        for part in range(window.parts):
-            piece = window.pieces + window.starts[part]
-            count = window.starts[part + 1] - window.starts[part]
-            part_of_w = w + part * EXACT * width
-            keep = 0xFFFFFFFF if part > 0 else 0
-            if width == 64:
-                sum_wide_tile(rows + i, piece, count, part_of_w, 64, keep, acc + i * COLUMNS)
-            elif width == 32:
-                sum_wide_tile(rows + i, piece, count, part_of_w, 32, keep, acc + i * COLUMNS)
-            else:
-                sum_wide_tile(rows + i, piece, count, part_of_w, 16, keep, acc + i * COLUMNS)
+    cdef Py_ssize_t i = 0, part
+    cdef bint tall
+    while i < m:
+        tall = TILE == 64 and width == 16 and m - i > TILE_ROWS
+        sum_part(rows + i, window, 0, shift, w, width, tall, False, acc)
+        for part in range(1, window.parts):
+            sum_part(rows + i, window, part, shift, w, width, tall, True, acc)
+        i += 2 * TILE_ROWS if tall else TILE_ROWS
+        acc += (2 * TILE_ROWS if tall else TILE_ROWS) * COLUMNS
 
 
 cdef inline void sum_few_rows(
@@ -297,7 +369,7 @@ cdef inline void sum_few_rows(
                 number = <float>x[i * stride + k]
                 for j in range(PANEL):
                     sums[j] = multiply_add(number, <float>panel[k * PANEL + j], sums[j])
-            store_row(sums, PANEL, 0xFFFFFFFF if part > 0 else 0, acc + i * COLUMNS)
+            store_row(sums, PANEL, part > 0, acc + i * COLUMNS)
 
 
 # -- blocks --------------------------------------------------------------------------------------
@@ -313,31 +385,60 @@ cdef inline uint32_t sum_of_window(const float* row, const Window* window) noexc
     return total
 
 
+cdef inline void sum_columns(
+    const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t shift, const float* widened,
+    Py_ssize_t n, int32_t* acc
+) noexcept nogil:
+    """Sum `m` rows, `shift` floats further, by `n` columns, at most COLUMNS, in whole tiles."""
+    cdef Py_ssize_t at = 0, width
+    while at < n:
+        width = tile_width(n - at)
+        sum_tiles_of_floats(rows, m, window, shift, widened + at * window.depth, width, acc + at)
+        at += width
+
+
 cdef inline void multiply_panels(
-    const Columns* c, const Row* rows, Py_ssize_t m, const Window* window, const float* widened,
-    Py_ssize_t first, Py_ssize_t last, uint8_t* q, float* y, Py_ssize_t outputs
+    const Columns* c, const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t shift,
+    const float* widened, Py_ssize_t first, Py_ssize_t last, uint8_t* q, float* y,
+    Py_ssize_t outputs
 ) noexcept nogil:
     """Multiply `m` rows by columns `first` to `last` and finish them into `q` or `y`.
 
-    `widened` begins with column `first`. Pointers to rows go on to a multiple of six. `q` or `y`,
-    of rows `outputs` apart, is NULL.
+    Rows are read `shift` floats further; pointers to them go on to a multiple of six. `widened`
+    begins with column `first`. `q` or `y`, of rows `outputs` apart, is NULL.
     """
     cdef int32_t[MOST_PANEL_ROWS * COLUMNS] acc
     cdef uint32_t[MOST_PANEL_ROWS] row_sums
-    cdef Py_ssize_t chunk, column, at, n, i, width
+    cdef Py_ssize_t chunk, column, n, i
     if c.row_sums:
         for i in range(m):
-            row_sums[i] = sum_of_window(rows[i], window)
+            row_sums[i] = sum_of_window(rows[i] + shift, window)
     for chunk in range((last - first + COLUMNS - 1) // COLUMNS):
         column = first + chunk * COLUMNS
         n = min(<Py_ssize_t>COLUMNS, last - column)
-        at = 0
-        while at < n:
-            width = tile_width(n - at)
-            sum_tiles_of_floats(rows, m, window, widened + (column - first + at) * window.depth,
-                                width, acc + at)
-            at += width
+        sum_columns(rows, m, window, shift, widened + (column - first) * window.depth, n, acc)
         finish_rows(c, m, column, n, row_sums, acc, q, y, outputs)
+
+
+cdef inline Py_ssize_t groups_of_tile(const Columns* c, Py_ssize_t columns) noexcept nogil:
+    """Groups of `columns` outputs that are finished together; tiles of the last one have room."""
+    cdef Py_ssize_t whole = widened_length(columns, 1)
+    return 1 if c.row_sums or whole > COLUMNS else 1 + (COLUMNS - whole) // columns
+
+
+cdef inline void multiply_groups(
+    const Columns* c, const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t shift,
+    Py_ssize_t apart, const float* widened, Py_ssize_t first, Py_ssize_t columns,
+    Py_ssize_t groups, uint8_t* q, Py_ssize_t outputs
+) noexcept nogil:
+    """As `multiply_panels`, for `groups` of few columns whose inputs are `apart`."""
+    cdef int32_t[MOST_PANEL_ROWS * COLUMNS] acc
+    cdef Py_ssize_t group
+    for group in range(groups):
+        sum_columns(rows, m, window, shift + group * apart,
+                    widened + group * widened_length(columns, window.depth), columns,
+                    acc + group * columns)
+    finish_rows(c, m, first, groups * columns, NULL, acc, q, NULL, outputs)
 
 
 cdef inline void multiply_few(

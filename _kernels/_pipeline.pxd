@@ -105,3 +105,8 @@ cdef inline void finish_in_real(
     else:
         for j in range(n):
             done[j] = clamp_then_round(v[j] * inv + z, lo, hi)
+
+
+cdef inline bint is_plain(const PostOps* post, int code) noexcept nogil:
+    """Whether nothing stands between the real numbers and `clamp_then_round`."""
+    return post.addend == NULL and post.function == NOTHING and not divides(code)

@@ -16,6 +16,7 @@ from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t
 
 from refquant._kernels._attributes cimport embedded, narrow
 from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows, sum_rows
+from refquant._kernels._integers cimport round_up
 
 cdef extern from *:
     """
@@ -44,10 +45,6 @@ cdef enum:
     SHALLOW = 256
     MOST_ROWS = 64  # of a block
     BLOCK_BYTES = 16384  # of input that a block works on: half of a small first-level cache
-
-
-cdef inline Py_ssize_t round_up(Py_ssize_t length, Py_ssize_t multiple) noexcept nogil:
-    return (length + multiple - 1) // multiple * multiple
 
 
 cdef inline Py_ssize_t padded_depth(Py_ssize_t depth) noexcept nogil:

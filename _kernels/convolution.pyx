@@ -21,6 +21,7 @@ from refquant._kernels._columns cimport (
 )
 from refquant._kernels._depthwise cimport POINTERS, depthwise_line
 from refquant._kernels._images cimport Geometry, Position, advance, line_of, position_of
+from refquant._kernels._integers cimport round_up
 from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
@@ -33,7 +34,7 @@ from refquant._kernels._panels cimport (
 )
 from refquant._kernels._pipeline cimport post_of
 from refquant._kernels._product cimport (
-    SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
+    SHIFT, multiply_block, padded_depth, rows_of_block,
 )
 from refquant._kernels._threads cimport threads_for
 

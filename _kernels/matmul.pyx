@@ -17,17 +17,18 @@ from libc.string cimport memcpy, memset
 from refquant._kernels._columns cimport (
     Columns, set_dynamic, set_offsets, set_static, table_length,
 )
+from refquant._kernels._integers cimport round_up
 from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
 from refquant._kernels._panels cimport (
     FEW_ROWS, MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window,
     columns_of_slice, in_panels, multiply_few, multiply_panels, on_a_line, panel_rows_of_block,
-    room, tile_width, widen_run, widen_tile, widened_length, window_length,
+    room, widen_run, widen_tiles, widened_length, window_length,
 )
 from refquant._kernels._pipeline cimport PostOps, post_of
 from refquant._kernels._product cimport (
-    SHIFT, multiply_block, padded_depth, round_up, rows_of_block,
+    SHIFT, multiply_block, padded_depth, rows_of_block,
 )
 from refquant._kernels._rules cimport NO_RELU
 from refquant._kernels._threads cimport threads_for
@@ -150,7 +151,7 @@ cdef void _block_of_panels(
     for i in range(count, round_up(count, TILE_ROWS)):
         rows[i] = rows[count - 1]
     multiply_panels(
-        c, rows, count, window, widened + (at - first) * depth, at, end,
+        c, rows, count, window, 0, widened + (at - first) * depth, at, end,
         q + start * outputs if q != NULL else NULL, y + start * outputs if y != NULL else NULL,
         outputs
     )
@@ -192,8 +193,9 @@ cdef _multiply_by_panels(
         with nogil:
             for tile in prange((last - first + TILE - 1) // TILE, num_threads=threads,
                                schedule="static", use_threads_if=threads > 1):
-                widen_tile(weight, depth, first + tile * TILE,
-                           tile_width(last - first - tile * TILE), widened + tile * TILE * depth)
+                widen_tiles(weight, depth, first + tile * TILE,
+                            min(<Py_ssize_t>TILE, last - first - tile * TILE),
+                            widened + tile * TILE * depth)
             for task in prange(blocks * cuts, num_threads=threads, schedule="static",
                                use_threads_if=threads > 1):
                 _block_of_panels(c, &window, task, cuts, height,

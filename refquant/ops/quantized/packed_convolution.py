@@ -79,11 +79,12 @@ class PackedConvolution(PackedWeight):
             )
         self.geometry = geometry
         filters = self.filters()
+        depth = math.prod(filters.shape[1:])
         self.depthwise = window.groups > 1 and window.groups == outputs and filters.shape[-1] == 1
         if self.depthwise:
             packed, sums = kernels.pack_depthwise(filters, self.zero_points)
-        elif prefers_panels(math.prod(filters.shape[1:]), outputs // window.groups, True):
-            rows = filters.reshape(outputs, math.prod(filters.shape[1:]))
+        elif prefers_panels(depth, outputs // window.groups, math.prod(filters.shape[1:4])):
+            rows = filters.reshape(outputs, depth)
             packed, sums = kernels.pack_panels(rows, window.groups)
         else:
             packed, sums = kernels.pack_filters(filters, window.groups)

@@ -4,6 +4,7 @@ A packed weight belongs to the engine by which it was packed, because engines di
 can pack. It never changes; `unpack` returns copies.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,11 @@ __all__ = [
 ]
 
 SMALLEST_MULTIPLIER = np.float32(2.0**-32)
-# Depth of filters up to which panels of columns are faster than dot products of rows, for many and
-# for fewer than `MANY_OUTPUTS` columns, by choice of kernels; rows of a matrix are not gathered, so
-# that dot products are faster. Choices that are not here have no instructions for dot products of
-# bytes: there panels are always faster.
-PANELS_UP_TO = {"avx512vnni": (160, 32), "dotprod": (0, 0), "i8mm": (0, 0), "reference": (0, 0)}
-MANY_OUTPUTS = 64
+# Depth up to which panels of columns are faster than dot products of rows, for filters of several
+# taps, which dot products have to gather, and of one; by choice of kernels. Choices that are not
+# here have no instructions for dot products of bytes: there panels are always faster.
+PANELS_UP_TO = {"avx512vnni": (160, 64), "dotprod": (0, 0), "i8mm": (0, 0), "reference": (0, 0)}
+TILE = 16  # columns that are multiplied at once; where there are fewer, panels lose
 
 
 def check_weight(weight: Any, rank: int, axis: int = 0) -> QuantizedTensor:
@@ -235,15 +235,19 @@ def copy_bias(bias: Tensor | None) -> Tensor | None:
     return None if bias is None else Tensor(bias.array.copy())
 
 
-def prefers_panels(depth: int, outputs: int, filters: bool = False) -> bool:
-    """Whether the chosen kernels multiply panels faster than rows, given the outputs of a group."""
+def prefers_panels(depth: int, outputs: int, taps: int = 0) -> bool:
+    """Whether the chosen kernels multiply panels faster than rows.
+
+    A filter has the depth of its group, and `taps`; a matrix has none. `outputs` are of a group.
+    """
     choice = kernels.current()
     if choice not in PANELS_UP_TO:
         return True
-    if not filters:
+    if taps == 0:
         return False
-    many, few = PANELS_UP_TO[choice]
-    return depth <= (many if outputs >= MANY_OUTPUTS else few)
+    several, one = PANELS_UP_TO[choice]
+    summed = math.ceil(outputs / TILE) * TILE
+    return depth * summed <= (several if taps > 1 else one) * outputs
 
 
 class PackedLinear(PackedWeight):
