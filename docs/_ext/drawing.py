@@ -39,7 +39,7 @@ STYLE = {
 
 def figure_of(path):
     """Run a script and return the figure that its function ``draw`` makes."""
-    names = {"__name__": path.stem}
+    names = {"__name__": path.stem, "__file__": str(path)}
     with matplotlib.rc_context(STYLE):
         exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
         return names["draw"](INK)
