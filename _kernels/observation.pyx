@@ -1,15 +1,16 @@
 """Kernels of refquant.reference.observation.
 
-Design: compilers do not vectorize minima of floats, because of NaN and signed zeros. Here floats
-are mapped to integers of the same order, for which they do; NaN are the extreme keys.
+Design: minima and maxima are those of integers, see _one_range.pxd.
 """
 
 from cython.parallel cimport prange
-from libc.math cimport INFINITY, NAN, fabs, floor, frexp, ldexp, rint, rintf, sqrtf
+from libc.math cimport INFINITY, fabs, floor, frexp, ldexp, rint, rintf, sqrtf
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memcpy
 
-from refquant._kernels._rules cimport RANGE_IN_FLOAT32
+from refquant._kernels._one_range cimport (
+    Chosen, FIRST_KEY, LAST_KEY, chosen_for, finish, key_of, widen,
+)
+from refquant._kernels._rounding cimport clampd
 from refquant._kernels._threads cimport threads_for
 
 import numpy as np
@@ -19,47 +20,10 @@ from refquant._kernels._rules import CHOOSING
 cdef enum:
     BLOCK = 65536  # elements that one thread takes: 256 KiB of float32
 
-cdef enum:
-    KEY_OF_INFINITY = 0x7F800000
-    KEY_OF_MINUS_INFINITY = -0x7F800001
-    LAST_KEY = 0x7FFFFFFF
-    FIRST_KEY = -0x80000000
-
 cdef double EPSILON = 2.0**-23
-cdef float SMALL_SCALE = 6.1e-5
 
 
 # -- ranges ------------------------------------------------------------------------------------
-
-cdef inline int32_t ordered(int32_t bits) noexcept nogil:
-    """Map the bits of a float to an integer of the same order, and back."""
-    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
-
-
-cdef inline int32_t key_of(float v) noexcept nogil:
-    cdef int32_t bits
-    memcpy(&bits, &v, 4)
-    return ordered(bits)
-
-
-cdef inline float of_key(int32_t key) noexcept nogil:
-    cdef int32_t bits = ordered(key)
-    cdef float v
-    memcpy(&v, &bits, 4)
-    return v
-
-
-cdef inline void widen(const float* x, Py_ssize_t n, int32_t* low, int32_t* high) noexcept nogil:
-    """Widen a range of keys to contain the keys of a run."""
-    cdef int32_t lo = low[0], hi = high[0], key
-    cdef Py_ssize_t i
-    for i in range(n):
-        key = key_of(x[i])
-        lo = key if key < lo else lo
-        hi = key if key > hi else hi
-    low[0] = lo
-    high[0] = hi
-
 
 cdef inline void widen_columns(
     const float* x, Py_ssize_t n, int32_t* low, int32_t* high
@@ -71,17 +35,6 @@ cdef inline void widen_columns(
         key = key_of(x[i])
         low[i] = key if key < low[i] else low[i]
         high[i] = key if key > high[i] else high[i]
-
-
-cdef inline void finish(int32_t lo, int32_t hi, float* low, float* high) noexcept nogil:
-    """Turn a range of keys into floats; keys of NaN make both ends NaN."""
-    cdef bint number = lo >= KEY_OF_MINUS_INFINITY and hi <= KEY_OF_INFINITY
-    if lo > hi:
-        low[0] = INFINITY
-        high[0] = -INFINITY
-    else:
-        low[0] = of_key(lo) if number else <float>NAN
-        high[0] = of_key(hi) if number else <float>NAN
 
 
 def min_max(const float[::1] x not None):
@@ -153,11 +106,6 @@ def moving_average(
 
 # -- scale and zero point ----------------------------------------------------------------------
 
-cdef inline double clampd(double v, double lo, double hi) noexcept nogil:
-    v = v if v > lo else lo
-    return v if v < hi else hi
-
-
 def observer_qparams(
     const float[::1] lower not None, const float[::1] upper not None, int64_t quant_min,
     int64_t quant_max, bint symmetric
@@ -187,43 +135,12 @@ def observer_qparams(
     return scales, zero_points
 
 
-cdef inline int64_t nudge(double low, double high, double scale, double lo, double hi):
-    """Derive the zero point from the end of the range that has the smaller error."""
-    cdef double from_low = lo - low / scale, from_high = hi - high / scale
-    cdef double error_low = abs(lo) + abs(low / scale), error_high = abs(hi) + abs(high / scale)
-    cdef double zero_point = from_low if error_low < error_high else from_high
-    return <int64_t>rint(clampd(zero_point, lo, hi))
-
-
 def dynamic_qparams(
     double lower, double upper, int64_t quant_min, int64_t quant_max, rule
 ):
     """Choose scale and zero point for one range, as operations do; inputs are not checked."""
-    cdef float low = <float>lower, high = <float>upper, narrow, steps
-    cdef double scale
-    low = low if low < 0 else <float>0.0
-    high = high if high > 0 else <float>0.0
-    if <int>CHOOSING[rule] == RANGE_IN_FLOAT32:
-        scale = <double>(high - low) / <double>(quant_max - quant_min)
-        if scale == 0:
-            scale = 0.1
-        return <float>scale, nudge(low, high, scale, quant_min, quant_max)
-    scale = (<double>high - <double>low) / <double>(quant_max - quant_min)
-    narrow = <float>scale
-    if narrow == 0 or <float>1.0 / narrow == INFINITY:
-        scale = 0.1
-        narrow = <float>scale
-    if narrow < SMALL_SCALE:
-        steps = <float>(quant_max - quant_min)
-        scale = SMALL_SCALE
-        if low == 0:
-            high = SMALL_SCALE * steps
-        elif high == 0:
-            low = -SMALL_SCALE * steps
-        else:
-            low = low * (SMALL_SCALE / narrow)
-            high = high * (SMALL_SCALE / narrow)
-    return scale, nudge(low, high, scale, quant_min, quant_max)
+    cdef Chosen found = chosen_for(lower, upper, quant_min, quant_max, CHOOSING[rule])
+    return found.scale, found.zero_point
 
 
 # -- the range of least loss -------------------------------------------------------------------

@@ -9,20 +9,32 @@ Design
     comparison decides another.
 (d) The gates of a row are cut where vectors end; their rules stand in _functions.pxd.
 (e) Threads take rows of the batch.
+(f) Layers go through all steps in one call. Their products are those of matmul.pyx, called by
+    their Python names: modules share no compiled functions.
 """
 
 from cython.parallel cimport prange
 from libc.math cimport copysign, fabs, fabsf
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
+from refquant._kernels._buffers cimport elements_of
 from refquant._kernels._exponential cimport LOG_2_E, less_powers, series_of
 from refquant._kernels._functions cimport function_run
+from refquant._kernels._one_range cimport (
+    Chosen, FIRST_KEY, KEY_OF_INFINITY, KEY_OF_MINUS_INFINITY, LAST_KEY, chosen_for, of_key, widen,
+)
+from refquant._kernels._operands cimport Output
+from refquant._kernels._rounding cimport quantize_run
 from refquant._kernels._threads cimport threads_for
+
+from importlib import import_module
 
 import numpy as np
 
-from refquant._kernels._rules import FUNCTION
+from refquant._kernels._rules import CHOOSING, FUNCTION, QUANTIZING
+
+linear_dynamic = import_module(__name__.replace("recurrence", "matmul")).linear_dynamic
 
 cdef enum:
     GRAIN = 1 << 13  # elements of the state that are worth a thread
@@ -121,7 +133,12 @@ cdef void _lstm_rows(
 ) noexcept nogil:
     cdef Py_ssize_t n
     cdef int threads = threads_for(batch * size, GRAIN)
-    for n in prange(batch, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+    if threads == 1:
+        for n in range(batch):
+            _lstm_row(from_input + 4 * n * size, from_hidden + 4 * n * size, cell + n * size,
+                      next_hidden + n * size, next_cell + n * size, size, gate)
+        return
+    for n in prange(batch, num_threads=threads, schedule="static"):
         _lstm_row(from_input + 4 * n * size, from_hidden + 4 * n * size, cell + n * size,
                   next_hidden + n * size, next_cell + n * size, size, gate)
 
@@ -183,7 +200,12 @@ cdef void _gru_rows(
 ) noexcept nogil:
     cdef Py_ssize_t n
     cdef int threads = threads_for(batch * size, GRAIN)
-    for n in prange(batch, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+    if threads == 1:
+        for n in range(batch):
+            _gru_row(from_input + 3 * n * size, from_hidden + 3 * n * size, hidden + n * size,
+                     next_hidden + n * size, size, gate)
+        return
+    for n in prange(batch, num_threads=threads, schedule="static"):
         _gru_row(from_input + 3 * n * size, from_hidden + 3 * n * size, hidden + n * size,
                  next_hidden + n * size, size, gate)
 
@@ -224,7 +246,12 @@ cdef void _rnn_blocks(
 ) noexcept nogil:
     cdef Py_ssize_t b, blocks = (count + CHUNK - 1) // CHUNK
     cdef int threads = threads_for(count, GRAIN)
-    for b in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+    if threads == 1:
+        for b in range(blocks):
+            _rnn_block(from_input + b * CHUNK, from_hidden + b * CHUNK, next_hidden + b * CHUNK,
+                       min(<Py_ssize_t>CHUNK, count - b * CHUNK), relu)
+        return
+    for b in prange(blocks, num_threads=threads, schedule="static"):
         _rnn_block(from_input + b * CHUNK, from_hidden + b * CHUNK, next_hidden + b * CHUNK,
                    min(<Py_ssize_t>CHUNK, count - b * CHUNK), relu)
 
@@ -241,3 +268,97 @@ def rnn_cell(
             _rnn_blocks(&from_input[0, 0], &from_hidden[0, 0], &next_hidden[0, 0], batch * size,
                         relu)
     return after
+
+
+# What a layer quantizes its state with, before it multiplies.
+cdef struct Input:
+    int choose
+    int32_t quant_max
+    Py_ssize_t block
+    int vector
+    int tail
+
+
+cdef bint _quantize_state(
+    const float* x, uint8_t* q, Py_ssize_t n, Input by, Chosen* found
+) noexcept nogil:
+    """Quantize numbers by their own range; False if that is not finite."""
+    cdef int32_t low = LAST_KEY, high = FIRST_KEY
+    cdef Py_ssize_t vectors = n - n % by.block
+    cdef Output to
+    widen(x, n, &low, &high)
+    if n == 0:
+        low = high = 0
+    if low <= KEY_OF_MINUS_INFINITY or high >= KEY_OF_INFINITY:
+        return False
+    found[0] = chosen_for(of_key(low), of_key(high), 0, by.quant_max, by.choose)
+    to = Output(found.scale, <int32_t>found.zero_point, 0, 255)
+    quantize_run(x, q, vectors, to, by.vector)
+    quantize_run(x + vectors, q + vectors, n - vectors, to, by.tail)
+    return True
+
+
+cdef _run_layer(
+    const float[:, ::1] driven, batch_sizes, float[:, ::1] hidden, float[:, ::1] cell, product,
+    bint reverse, Gate gate, output
+):
+    """Go through all steps; returns how many were made before a state was not finite."""
+    weight, biases, accumulate, rule, choose, quantize, quant_max = product
+    cdef Input by = Input(CHOOSING[choose], quant_max, quantize.block, QUANTIZING[quantize.vector],
+                          QUANTIZING[quantize.tail])
+    cdef Py_ssize_t batch = hidden.shape[0], size = hidden.shape[1], count, first, made = 0
+    cdef const float* from_input
+    cdef const float* from_hidden
+    cdef float[:, ::1] outputs = output, next_cell = np.empty((batch, size), np.float32)
+    cdef Chosen found
+    cdef bint finite
+    codes = np.empty((batch, size), np.uint8)
+    cdef uint8_t[:, ::1] q = codes
+    first = driven.shape[0] if reverse else 0
+    for count in reversed(batch_sizes) if reverse else batch_sizes:
+        first -= count if reverse else 0
+        with nogil:
+            finite = _quantize_state(&hidden[0, 0], &q[0, 0], count * size, by, &found)
+        if not finite:
+            break
+        product_of_state = linear_dynamic(
+            codes if count == batch else codes[:count], (found.scale, found.zero_point), weight,
+            biases, None, accumulate, rule)
+        from_input = &driven[first, 0]
+        from_hidden = <const float*>elements_of(product_of_state).start
+        with nogil:
+            if cell is None:
+                _gru_rows(from_input, from_hidden, &hidden[0, 0], &outputs[first, 0], count, size,
+                          gate)
+            else:
+                _lstm_rows(from_input, from_hidden, &cell[0, 0], &outputs[first, 0],
+                           &next_cell[0, 0], count, size, gate)
+                memcpy(&cell[0, 0], &next_cell[0, 0], count * size * sizeof(float))
+            memcpy(&hidden[0, 0], &outputs[first, 0], count * size * sizeof(float))
+        first += 0 if reverse else count
+        made += 1
+    return made
+
+
+def lstm_layer(
+    const float[:, ::1] driven not None, batch_sizes, hidden not None, cell not None, product,
+    bint reverse, Py_ssize_t vector_length, gate not None
+):
+    """Run long short-term memory over sequences; inputs are not checked."""
+    output = np.zeros((driven.shape[0], hidden.shape[1]), np.float32)
+    hidden, cell = hidden.copy(), cell.copy()
+    made = _run_layer(driven, batch_sizes, hidden, cell, product, reverse,
+                      gate_of(vector_length, gate), output)
+    return output, hidden, cell, made
+
+
+def gru_layer(
+    const float[:, ::1] driven not None, batch_sizes, hidden not None, product, bint reverse,
+    Py_ssize_t vector_length, gate not None
+):
+    """Run a gated recurrent unit over sequences; inputs are not checked."""
+    output = np.zeros((driven.shape[0], hidden.shape[1]), np.float32)
+    hidden = hidden.copy()
+    made = _run_layer(driven, batch_sizes, hidden, None, product, reverse,
+                      gate_of(vector_length, gate), output)
+    return output, hidden, made

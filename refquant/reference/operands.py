@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 __all__ = [
+    "DynamicProduct",
     "EluFactors",
     "Geometry",
     "Neighbors",
@@ -189,6 +190,32 @@ class ProductRules(NamedTuple):
     bias: Any
     multiplier: Any
     requantize: Any
+
+
+class DynamicProduct(NamedTuple):
+    """A weight of a linear layer whose input is quantized by its own range.
+
+    Attributes
+    ----------
+    weight : Weight
+    biases : ndarray of float32, shape (outputs,)
+    accumulate, output : Rule
+        For the steps ``accumulator`` and ``dynamic_output``.
+    choose : Rule
+        For the step ``dynamic_qparams``.
+    quantize : Split
+        How one element of the input is rounded.
+    quant_max : int
+        The largest integer that the quantizer is chosen for, 127 or 255; the smallest is 0.
+    """
+
+    weight: Weight
+    biases: np.ndarray
+    accumulate: Any
+    output: Any
+    choose: Any
+    quantize: Any
+    quant_max: int
 
 
 # What is applied to real results; the first is nothing.

@@ -1,4 +1,4 @@
-r"""One step of recurrent cells, in float32.
+r"""One step of recurrent cells in float32, and layers of them whose products are quantized.
 
 The engine's record says how sigmoids are computed (step ``gate``). The exponential function of the
 hyperbolic tangent is computed in float64 with additions and multiplications alone, so that every
@@ -12,9 +12,12 @@ See ``_kernels/recurrence.pyx``; the series is ``series_of`` of ``_kernels/_expo
 import numpy as np
 
 from refquant.engines.rules.exponential import COEFFICIENTS, LOG_2_E, LOG_2_HIGH, LOG_2_LOW
+from refquant.reference.affine import quantize_per_tensor
+from refquant.reference.matmul import linear_dynamic
+from refquant.reference.observation import dynamic_qparams, min_max
 from refquant.reference.operands import split_at
 
-__all__ = ["gru_cell", "lstm_cell", "rnn_cell"]
+__all__ = ["gru_cell", "gru_layer", "lstm_cell", "lstm_layer", "rnn_cell"]
 
 # Beyond this the result is 1 in float32.
 TANH_END = 20.0
@@ -169,3 +172,113 @@ def rnn_cell(from_input, from_hidden, relu):
     if relu:
         return np.where(driven <= 0, np.float32(0), driven)
     return tanh(driven)
+
+
+def multiply_by_own_range(x, product):
+    """Quantize rows by their own range, and multiply them by a packed weight.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (rows, depth)
+    product : DynamicProduct
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, outputs), or None
+        None if a number is not finite.
+    """
+    weight, biases, accumulate, output, choose, quantize, quant_max = product
+    lower, upper = min_max(x.reshape(-1)) if x.size else (0.0, 0.0)
+    if not (np.isfinite(lower) and np.isfinite(upper)):
+        return None
+    quantizer = scale, zero_point = dynamic_qparams(lower, upper, 0, quant_max, choose)
+    vectors = x.size - x.size % quantize.block
+    q = quantize_per_tensor(x, (scale, zero_point, 0, 255), np.dtype(np.uint8), vectors, quantize)
+    return linear_dynamic(q, quantizer, weight, biases, None, accumulate, output)
+
+
+def run_layer(step, driven, batch_sizes, state, product, reverse):
+    """Call `step` for each step of sequences; see `lstm_layer`."""
+    output = np.zeros((driven.shape[0], state[0].shape[1]), np.float32)
+    last = [part.copy() for part in state]
+    ends = np.cumsum(batch_sizes).tolist()
+    steps = [(n, slice(end - n, end)) for n, end in zip(batch_sizes, ends, strict=True)]
+    for made, (count, place) in enumerate(reversed(steps) if reverse else steps):
+        from_hidden = multiply_by_own_range(last[0][:count], product)
+        if from_hidden is None:
+            return output, *last, made
+        parts = step(driven[place], from_hidden, *(part[:count] for part in last))
+        for kept, part in zip(last, parts, strict=True):
+            kept[:count] = part
+        output[place] = parts[0]
+    return output, *last, len(steps)
+
+
+def lstm_layer(driven, batch_sizes, hidden, cell, product, reverse, vector_length, gate):
+    r"""Run long short-term memory over sequences, the longest first.
+
+    Each step quantizes the hidden states of the sequences that have it by their own range,
+    multiplies them by the weight, and makes the next states as `lstm_cell` does.
+
+    Parameters
+    ----------
+    driven : ndarray of float32, shape (sum of batch_sizes, 4 * size)
+        What the input drives the gates with: in the first steps of all sequences, then in the
+        second steps of those that have one, ...
+    batch_sizes : list of int
+        How many sequences have each step; at least one, and never rising.
+    hidden, cell : ndarray of float32, shape (batch, size)
+        Where the sequences begin.
+    product : DynamicProduct
+        The weight of the hidden state.
+    reverse : bool
+        Whether to go from the last step of each sequence to its first.
+    vector_length, gate
+        As of `lstm_cell`.
+
+    Returns
+    -------
+    output : ndarray of float32, shape (sum of batch_sizes, size)
+        Hidden state of every step; zeros where there is none.
+    hidden, cell : ndarray of float32, shape (batch, size)
+        States after the last step of each sequence.
+    made : int
+        How many steps there were before a hidden state was not finite, else all.
+    """
+
+    def step(from_input, from_hidden, _, cell):
+        return lstm_cell(from_input, from_hidden, cell, vector_length, gate)
+
+    return run_layer(step, driven, batch_sizes, (hidden, cell), product, reverse)
+
+
+def gru_layer(driven, batch_sizes, hidden, product, reverse, vector_length, gate):
+    r"""Run a gated recurrent unit over sequences, the longest first.
+
+    As `lstm_layer`, with the next states of `gru_cell`.
+
+    Parameters
+    ----------
+    driven : ndarray of float32, shape (sum of batch_sizes, 3 * size)
+        What the input drives the gates with.
+    batch_sizes, product, reverse
+        As of `lstm_layer`.
+    hidden : ndarray of float32, shape (batch, size)
+        Where the sequences begin.
+    vector_length, gate
+        As of `gru_cell`.
+
+    Returns
+    -------
+    output : ndarray of float32, shape (sum of batch_sizes, size)
+        Hidden state of every step; zeros where there is none.
+    hidden : ndarray of float32, shape (batch, size)
+        States after the last step of each sequence.
+    made : int
+        How many steps there were before a hidden state was not finite, else all.
+    """
+
+    def step(from_input, from_hidden, hidden):
+        return (gru_cell(from_input, from_hidden, hidden, vector_length, gate),)
+
+    return run_layer(step, driven, batch_sizes, (hidden,), product, reverse)

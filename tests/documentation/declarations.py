@@ -60,11 +60,11 @@ FACES = {
         "fake_quantization fbgemm_cells fbgemm_linear fused_fake_quantization given_out "
         "masked_fake_quantization masking own_range packed_convolution packing padding "
         "recurrence reductions resizing sampling",
-        "CellParams PackedHalf as_rows check_image_rank check_range clamp_ hardtanh hardtanh_ "
-        "input_quantizer max_pool3d multiply multiply_rows norm_output norm_vector "
-        "pack_convolution pack_linear packed_convolution packed_linear quantized_batch_norm "
-        "quint8_input reduced_range reduces_range relu relu6_ relu_ run_convolution run_linear "
-        "target unpacked written",
+        "CellParams PackedHalf as_rows check_image_rank check_range clamp_ dynamic_product "
+        "hardtanh hardtanh_ input_quantizer max_pool3d multiply multiply_rows norm_output "
+        "norm_vector pack_convolution pack_linear packed_convolution packed_linear "
+        "quantized_batch_norm quint8_input reduced_range reduces_range relu relu6_ relu_ "
+        "run_convolution run_linear target unpacked written",
     ),
     "refquant.quantization": Face(
         "correct_bias equalize fake_quantize numeric_suite observer observers.affine "

@@ -3,9 +3,12 @@
 import numpy as np
 from cases.operands import SIZES, SPECIAL
 from parity.draws import draws, draws_large
+from parity.draws_affine import QUANTIZING
+from parity.draws_matmul import OUTPUT, WRAPPED, operands, packed
 
 from refquant.engines import Split
-from refquant.engines.rules import functions
+from refquant.engines.rules import dynamic_qparams, functions
+from refquant.reference.operands import DynamicProduct, Weight
 
 SIGMOIDS = (
     functions.SIGMOID_IN_FLOAT32,
@@ -92,3 +95,48 @@ def rnn_cell(rng):
 def rnn_cell_large(rng):
     for relu in (False, True):
         yield *states(rng, 257, 1021, special=True, gates=1)[:2], relu
+
+
+BATCHES = ([], [1], [3, 3], [4, 2, 2, 1], [0, 0], [5] * 7)
+CHOOSING = (dynamic_qparams.RANGE_IN_FLOAT32, dynamic_qparams.RANGE_IN_FLOAT64)
+
+
+def products(rng, size, gates):
+    """Draw a weight of the hidden state."""
+    _, w, _, _, scales, zeros = operands(rng, (1, size, gates * size), "per_channel")
+    vector, tail = rng.choice(len(QUANTIZING), size=2)
+    return DynamicProduct(
+        Weight(*packed(rng, w), scales, zeros),
+        rng.normal(size=gates * size).astype(np.float32),
+        WRAPPED,
+        OUTPUT[rng.integers(len(OUTPUT))],
+        CHOOSING[rng.integers(2)],
+        Split(QUANTIZING[vector], QUANTIZING[tail], block=int(rng.choice([1, 8, 32]))),
+        int(rng.choice([127, 255])),
+    )
+
+
+def layers(rng, gates, parts):
+    """Draw whole sequences; one in four meets numbers that are not finite."""
+    for size in (1, 7, 33, 300):
+        for sizes in BATCHES:
+            for reverse in (False, True):
+                special = rng.random() < 0.25
+                driven = numbers(rng, (sum(sizes), gates * size), special)
+                state = [
+                    np.tanh(numbers(rng, (max(sizes, default=2), size), False))
+                    for _ in range(parts)
+                ]
+                _, _, _, vectors, gate = states(rng, 1, size)
+                product = products(rng, size, gates)
+                yield driven, sizes, *state, product, reverse, vectors, gate
+
+
+@draws("lstm_layer")
+def lstm_layer(rng):
+    yield from layers(rng, 4, 2)
+
+
+@draws("gru_layer")
+def gru_layer(rng):
+    yield from layers(rng, 3, 1)

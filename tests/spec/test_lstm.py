@@ -14,6 +14,7 @@ from refquant.errors import (
     ArgumentError,
     DtypeError,
     EngineError,
+    OperationError,
     QuantizerError,
     ShapeError,
     StateError,
@@ -269,3 +270,12 @@ def test_weights_that_do_not_fit_change_nothing():
     with pytest.raises(ShapeError, match="weight_hh_l0"):
         lstm.set_weight_bias({**values, "weight_hh_l0": values["weight_ih_l0"]})
     assert same(before, lstm(x)[0])
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_state_that_is_not_finite_has_no_range(part):
+    lstm, x = filled(), drawn(3, 2, 3)
+    state = [refquant.zeros(1, 2, 4), refquant.zeros(1, 2, 4)]
+    state[part].array[0, 1, 2] = math.nan
+    with pytest.raises(OperationError, match="`X` must be finite numbers"):
+        lstm(x, tuple(state))

@@ -10,11 +10,13 @@ from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, ShapeError
 from refquant.ops.quantized.dynamic import (
     PackedHalf,
+    dynamic_product,
     linear_dynamic,
     linear_dynamic_fp16,
 )
 from refquant.ops.quantized.fbgemm_linear import multiply_by_fbgemm, quantize_and_pack
 from refquant.ops.quantized.packing import PackedLinear
+from refquant.reference.operands import DynamicProduct
 from refquant.tensors import Tensor
 
 __all__ = [
@@ -112,6 +114,12 @@ class CellParams:
         if self.of_fbgemm and isinstance(packed, PackedLinear):
             return multiply_by_fbgemm("input", x, packed).array
         return multiply(packed, x, self.reduce_range)
+
+    def product_of_hidden(self) -> DynamicProduct | None:
+        """Return what multiplies the state by the engine of now, None if `drive` alone does."""
+        if self.of_fbgemm or not isinstance(self.from_hidden, PackedLinear):
+            return None
+        return dynamic_product(self.from_hidden, self.reduce_range)
 
 
 def make_quantized_cell_params_dynamic(

@@ -9,9 +9,10 @@ from refquant import arguments, engines
 from refquant._documentation import document
 from refquant._environment import enclose
 from refquant.errors import ArgumentTypeError, ShapeError
-from refquant.ops.quantized.dynamic import PackedHalf, linear_dynamic, linear_dynamic_fp16
+from refquant.ops.quantized.dynamic import PackedHalf, dynamic_product, linear_dynamic, linear_dynamic_fp16
 from refquant.ops.quantized.fbgemm_linear import multiply_by_fbgemm, quantize_and_pack
 from refquant.ops.quantized.packing import PackedLinear
+from refquant.reference.operands import DynamicProduct
 from refquant.tensors import Tensor
 __all__ = ['CellParams', 'make_quantized_cell_params', 'make_quantized_cell_params_dynamic', 'make_quantized_cell_params_fp16', 'multiply', 'reduces_range']
 Packed = PackedLinear | PackedHalf
@@ -53,6 +54,8 @@ class CellParams:
         """Rows of both weights, features of the input, size of the state."""
     def drive(self, packed: Packed, x: np.ndarray) -> np.ndarray:
         """Multiply the input or the state by its weight."""
+    def product_of_hidden(self) -> DynamicProduct | None:
+        """Return what multiplies the state by the engine of now, None if `drive` alone does."""
 
 def make_quantized_cell_params_dynamic(w_ih: PackedLinear, w_hh: PackedLinear, bias_ih: Any, bias_hh: Any, reduce_range: bool=False) -> CellParams:
     """Put the packed weights of a recurrent layer together, for one direction.

@@ -16,11 +16,13 @@ from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.linear_layers import PackedLinear, as_rows
 from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
+from refquant.reference.operands import DynamicProduct
 from refquant.tensors import Tensor
 
 __all__ = [
     "PackedHalf",
     "check_range",
+    "dynamic_product",
     "input_quantizer",
     "linear_dynamic",
     "linear_dynamic_fp16",
@@ -56,11 +58,19 @@ def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[f
     return kernels.dynamic_qparams(lower, upper, 0, 127 if reduce_range else 255, rule)
 
 
+def _input_split() -> tuple[str, Any]:
+    """Return the step that quantizes inputs, and how it does."""
+    step, operands = "dynamic_quantize", Operands(dtypes.quint8)
+    split = engines.current().rule(step, operands)
+    if split is AS_TENSORS:
+        step = "quantize_per_tensor"
+        split = engines.current().rule(step, operands)
+    return step, split
+
+
 def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     """Quantize the input of a dynamic operation to quint8 as the engine does."""
-    step = "dynamic_quantize"
-    if engines.current().rule(step, Operands(dtypes.quint8)) is AS_TENSORS:
-        step = "quantize_per_tensor"
+    step, _ = _input_split()
     return quantize_array(rows, scale, zero_point, dtypes.quint8, step)
 
 
@@ -105,6 +115,17 @@ def multiply_rows(
     return kernels.linear_dynamic(
         q, quantizer, packed.operand, packed.biases, packed.relu_rule if relu else None,
         packed.rules.accumulate, packed.output_rule,
+    )  # fmt: skip
+
+
+def dynamic_product(packed: PackedLinear, reduce_range: bool) -> DynamicProduct:
+    """Put together what `linear_dynamic` computes with, checked, for layers of many products."""
+    engines.require("dynamic_linear")
+    packed = packed_linear(packed)
+    quant_max = 127 if reduced_range(packed, reduce_range) else 255
+    return DynamicProduct(
+        packed.operand, packed.biases, packed.rules.accumulate, packed.output_rule,
+        engines.current().rule("dynamic_qparams"), _input_split()[1], quant_max,
     )  # fmt: skip
 
 

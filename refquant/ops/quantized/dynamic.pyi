@@ -17,8 +17,9 @@ from refquant.ops import checks
 from refquant.ops.quantized.affine import quantize_array
 from refquant.ops.quantized.linear_layers import PackedLinear, as_rows
 from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
+from refquant.reference.operands import DynamicProduct
 from refquant.tensors import Tensor
-__all__ = ['PackedHalf', 'check_range', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows', 'packed_linear', 'reduced_range']
+__all__ = ['PackedHalf', 'check_range', 'dynamic_product', 'input_quantizer', 'linear_dynamic', 'linear_dynamic_fp16', 'linear_dynamic_fp16_unpacked_weight', 'linear_prepack_fp16', 'linear_relu_dynamic', 'linear_relu_dynamic_fp16', 'linear_unpack_fp16', 'multiply_rows', 'packed_linear', 'reduced_range']
 LARGEST_HALF: Any
 
 def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
@@ -26,6 +27,9 @@ def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
 
 def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
     """Choose the quantizer of an input by its range, or raise if that is not finite."""
+
+def _input_split() -> tuple[str, Any]:
+    """Return the step that quantizes inputs, and how it does."""
 
 def quantize_input(rows: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     """Quantize the input of a dynamic operation to quint8 as the engine does."""
@@ -40,6 +44,9 @@ def _run(X: Any, packed: Any, reduce_range: bool, relu: bool) -> Tensor: ...
 
 def multiply_rows(rows: np.ndarray, packed: PackedLinear, quantizer: tuple[float, int], relu: bool) -> np.ndarray:
     """Quantize a row-major matrix and multiply it by a packed weight."""
+
+def dynamic_product(packed: PackedLinear, reduce_range: bool) -> DynamicProduct:
+    """Put together what `linear_dynamic` computes with, checked, for layers of many products."""
 
 def linear_dynamic(X: Any, W_prepack: PackedLinear, reduce_range: bool=False) -> Tensor:
     r"""Quantize the input by its own range, multiply by a packed weight, return real values.

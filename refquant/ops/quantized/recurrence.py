@@ -5,14 +5,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refquant import arguments
+from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.floating.sampling import dropout
 from refquant.ops.quantized.cell_params import CellParams
-from refquant.ops.quantized.cells import next_of_gru, next_of_lstm
+from refquant.ops.quantized.cells import gate_of, next_of_gru, next_of_lstm
+from refquant.ops.quantized.dynamic import check_range
 from refquant.tensors import Tensor
 
 __all__ = ["KINDS", "quantized_gru", "quantized_lstm", "run_layers"]
@@ -39,17 +40,24 @@ class Kind(NamedTuple):
     step : callable
     gates : int
         Rows of the weights are so many times the size of the state.
+    layer : str
+        The kernel that makes all steps where it multiplies the state, too.
     """
 
     step: Step
     gates: int
+    layer: str
+
+    def run(self) -> Callable[..., Any]:
+        """Return the kernel."""
+        return getattr(kernels, self.layer)
 
 
-KINDS = {"LSTM": Kind(lstm_step, 4), "GRU": Kind(gru_step, 3)}
+KINDS = {"LSTM": Kind(lstm_step, 4, "lstm_layer"), "GRU": Kind(gru_step, 3, "gru_layer")}
 
 
 def _run_direction(
-    step: Step,
+    kind: Kind,
     data: np.ndarray,
     batch_sizes: Sequence[int],
     state: Sequence[np.ndarray],
@@ -60,8 +68,7 @@ def _run_direction(
 
     Parameters
     ----------
-    step : callable
-        Makes the next state.
+    kind : Kind
     data : ndarray of float32, shape (sum of batch_sizes, features)
         The first steps of all sequences, then the second steps of those that have one, ...
     batch_sizes : sequence of int
@@ -85,7 +92,21 @@ def _run_direction(
     step: that decides what is quantized together. Source: ATen ``quantized_lstm``.
     """
     driven = params.drive(params.from_input, data)
-    output = np.empty((data.shape[0], state[0].shape[1]), np.float32)
+    product = params.product_of_hidden()
+    if product is None:
+        return _step_by_step(kind.step, driven, batch_sizes, state, params, reverse)
+    output, *last, made = kind.run()(
+        driven, batch_sizes, *state, product, reverse, *gate_of(state[0].shape[1])
+    )
+    if made < len(batch_sizes):
+        count = batch_sizes[-1 - made if reverse else made]
+        check_range("X", last[0][:count])
+    return output, last
+
+
+def _step_by_step(step: Step, driven, batch_sizes, state, params: CellParams, reverse: bool):
+    """Do as `_run_direction` where the state is multiplied in another way."""
+    output = np.empty((driven.shape[0], state[0].shape[1]), np.float32)
     last = [part.copy() for part in state]
     ends = np.cumsum(batch_sizes).tolist()
     steps = range(len(ends))
@@ -134,7 +155,7 @@ def run_layers(
         for place in range(start, start + directions):
             begin = [part[place] for part in state]
             output, after = _run_direction(
-                kind.step, data, batch_sizes, begin, params[place], place > start
+                kind, data, batch_sizes, begin, params[place], place > start
             )
             outputs.append(output)
             last.append(after)

@@ -6,14 +6,15 @@ from typing import Any
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 import numpy as np
-from refquant import arguments
+from refquant import arguments, kernels
 from refquant._documentation import document
 from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
 from refquant.ops import checks
 from refquant.ops.floating.sampling import dropout
 from refquant.ops.quantized.cell_params import CellParams
-from refquant.ops.quantized.cells import next_of_gru, next_of_lstm
+from refquant.ops.quantized.cells import gate_of, next_of_gru, next_of_lstm
+from refquant.ops.quantized.dynamic import check_range
 from refquant.tensors import Tensor
 __all__ = ['KINDS', 'quantized_gru', 'quantized_lstm', 'run_layers']
 Step: Any
@@ -32,18 +33,22 @@ class Kind(NamedTuple):
     step : callable
     gates : int
         Rows of the weights are so many times the size of the state.
+    layer : str
+        The kernel that makes all steps where it multiplies the state, too.
     """
     step: Step
     gates: int
+    layer: str
+    def run(self) -> Callable[..., Any]:
+        """Return the kernel."""
 KINDS: Any
 
-def _run_direction(step: Step, data: np.ndarray, batch_sizes: Sequence[int], state: Sequence[np.ndarray], params: CellParams, reverse: bool) -> tuple[np.ndarray, list[np.ndarray]]:
+def _run_direction(kind: Kind, data: np.ndarray, batch_sizes: Sequence[int], state: Sequence[np.ndarray], params: CellParams, reverse: bool) -> tuple[np.ndarray, list[np.ndarray]]:
     """Run one layer in one direction over sequences, the longest first.
 
     Parameters
     ----------
-    step : callable
-        Makes the next state.
+    kind : Kind
     data : ndarray of float32, shape (sum of batch_sizes, features)
         The first steps of all sequences, then the second steps of those that have one, ...
     batch_sizes : sequence of int
@@ -66,6 +71,9 @@ def _run_direction(step: Step, data: np.ndarray, batch_sizes: Sequence[int], sta
     The weight of the input sees all steps at once, that of the state those sequences that have the
     step: that decides what is quantized together. Source: ATen ``quantized_lstm``.
     """
+
+def _step_by_step(step: Step, driven: Any, batch_sizes: Any, state: Any, params: CellParams, reverse: bool) -> Any:
+    """Do as `_run_direction` where the state is multiplied in another way."""
 
 def run_layers(kind: Kind, data: np.ndarray, batch_sizes: Sequence[int], state: Sequence[np.ndarray], params: Sequence[CellParams], directions: int, probability: float) -> tuple[np.ndarray, list[np.ndarray]]:
     """Run layers one after another.
