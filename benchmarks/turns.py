@@ -71,12 +71,13 @@ def compiler():
 
 
 def number(value):
-    """Write a figure with three digits, or a dash where there is none."""
+    """Write a figure with three digits, or nothing where there is none."""
     if value is None or isinstance(value, str):
-        return value or "-"
+        return value or ""
     if value != value:
-        return "-"
-    return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.2f}"
+        return ""
+    places = next((n for n, least in enumerate((99.5, 9.95, 0.0995)) if value >= least), 3)
+    return f"{value:.{places}f}"
 
 
 def show(headings, rows, left=1):
