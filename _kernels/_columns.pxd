@@ -244,6 +244,9 @@ cdef struct Run:
     float output_scale
     bint plain  # whether the rule is `real`, then `clamp_then_round`
     float inverse
+    float zero
+    float lowest
+    float highest
     int32_t zero_point
     int32_t output_min
     int32_t output_max
@@ -254,7 +257,8 @@ cdef inline Run run_of(const Columns* c, Py_ssize_t first) noexcept nogil:
         c.offsets + first, c.biases + first, c.factors + first, c.multipliers + first,
         c.product_code, c.bias_code, c.rule_code, c.input_factor, c.output_scale,
         c.product_code != IN_STEPS and is_plain(&c.post, c.product_code),
-        <float>1.0 / c.output_scale, c.zero_point, c.output_min, c.output_max
+        <float>1.0 / c.output_scale, <float>c.zero_point, <float>c.output_min,
+        <float>c.output_max, c.zero_point, c.output_min, c.output_max
     )
 
 
@@ -271,14 +275,14 @@ cdef inline embedded finish_columns(
         for j in range(n):
             done[j] = clamp_then_round(
                 real(acc[j], c.offsets[j], c.input_factor, c.multipliers[j], c.biases[j])
-                * c.inverse + <float>z, <float>least, <float>most)
+                * c.inverse + c.zero, c.lowest, c.highest)
         return
     if c.product_code != IN_STEPS:
         for j in range(n):
             total[j] = real(
                 acc[j], c.offsets[j], c.input_factor, c.multipliers[j], c.biases[j])
-        finish_in_real(post, c.product_code, n, total, place, c.output_scale, <float>z,
-                       <float>least, <float>most, done)
+        finish_in_real(post, c.product_code, n, total, place, c.output_scale, c.zero, c.lowest,
+                       c.highest, done)
         return
     if c.bias_code == BIAS_FUSED:  # in a loop of its own: fmaf is a call on some processors
         for j in range(n):
@@ -328,8 +332,8 @@ cdef inline embedded finish_rows_of(
     """
     cdef uint8_t[COLUMNS] done
     cdef Run run = run_of(c, first)
-    cdef Py_ssize_t place = q - c.start, i
-    for i in range(m):
+    cdef Py_ssize_t place = q - c.start, _row
+    for _row in range(m):
         finish_columns(run, &c.post, width, acc, place, done)
         if n == width:
             memcpy(q, done, width)

@@ -115,7 +115,7 @@ cdef inline void sum_and_finish(
     const Columns* columns, const uint8_t** under, const int32_t* taps, Py_ssize_t count,
     Py_ssize_t channels, Py_ssize_t positions, uint8_t* q
 ) noexcept nogil:
-    """Compute all channels of up to BLOCK output positions; pointers go on to a multiple of four."""
+    """Compute all channels of up to BLOCK positions; pointers go on to a multiple of four."""
     cdef int32_t[BLOCK * COLUMNS] acc
     cdef Py_ssize_t first = 0, n, i
     while first < channels:

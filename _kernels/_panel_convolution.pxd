@@ -55,7 +55,8 @@ cdef inline Window window_of(
 
 
 cdef inline void set_rows(
-    const Geometry* g, const Band* b, const float* band, Py_ssize_t start, Py_ssize_t count, Row* rows
+    const Geometry* g, const Band* b, const float* band, Py_ssize_t start, Py_ssize_t count,
+    Row* rows
 ) noexcept nogil:
     """Point at what lies under the filter at output positions of a band, and repeat the last."""
     cdef Py_ssize_t line = start // g.out[2], column = start % g.out[2], i

@@ -7,7 +7,8 @@ Design
     by all filters while it lies in the cache; nothing of the size of an image is allocated.
 (c) Without groups and dilation neighboring columns of the filter are neighbors in memory, so a
     line of the filter is one copy.
-(d) Depthwise filters stand in _depthwise.pxd, those in panels in _panel_convolution.pxd.
+(d) Depthwise filters stand in _nine_taps.pxd and _depthwise.pxd, those in panels in
+    _panel_convolution.pxd.
 (e) For a transposed convolution the image is spread in memory, pixel by pixel.
 """
 
@@ -22,6 +23,7 @@ from refquant._kernels._columns cimport (
 from refquant._kernels._depthwise cimport POINTERS, depthwise_line
 from refquant._kernels._images cimport Geometry, Position, advance, line_of, position_of
 from refquant._kernels._integers cimport round_up
+from refquant._kernels._nine_taps cimport TAPS, convolve_nine_taps, has_nine_taps
 from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
@@ -326,6 +328,28 @@ def convolve(
     return out
 
 
+cdef _convolve_nine_taps(
+    const Columns* c, const Geometry* g, const uint8_t* x, const int32_t[:, ::1] taps,
+    Py_ssize_t images, uint8_t* q
+):
+    """Compute all bands."""
+    cdef Py_ssize_t channels = g.channels, t, k, task
+    cdef Band b = band_of(g)
+    cdef Py_ssize_t tasks = images * g.out[0] * bands_of(g, &b)
+    cdef int threads = threads_for(
+        images * g.out[0] * g.out[1] * g.out[2] * channels * TAPS, GRAIN // 4)
+    cdef float[:, ::1] scratch = np.empty((threads, room(b.size)), np.float32)
+    cdef float[::1] widened = np.empty(TAPS * channels, np.float32)
+    with nogil:
+        for t in range(TAPS):
+            for k in range(channels):
+                widened[t * channels + k] = <float>taps[t, k]
+        for task in prange(tasks, num_threads=threads, schedule="static",
+                           use_threads_if=threads > 1):
+            convolve_nine_taps(c, g, &b, task, on_a_line(&scratch[threadid(), 0]), x,
+                               &widened[0], q)
+
+
 def convolve_depthwise(
     const uint8_t[:, :, :, :, ::1] x not None, input_quantizer, weight,
     const float[::1] bias not None, geometry, output, rules, post
@@ -352,11 +376,14 @@ def convolve_depthwise(
     if rows == 0 or g.out[2] == 0 or channels == 0:
         return out
     table = np.zeros(table_length(channels), np.int32)
-    outside = np.full(channels, of.zero_point, np.uint8)
-    under = np.empty((threads, POINTERS * taps.shape[0]), np.uintp)
     set_offsets(&c, &table[0], channels, 0, of.zero_point, 0, &sums[0], NULL)
     set_static(&c, channels, &scales[0], &bias[0], of.scale, to, by, post_of(post))
     c.start = &q[0, 0, 0, 0, 0]
+    if has_nine_taps(&g):
+        _convolve_nine_taps(&c, &g, &x[0, 0, 0, 0, 0], taps, x.shape[0], &q[0, 0, 0, 0, 0])
+        return out
+    outside = np.full(channels, of.zero_point, np.uint8)
+    under = np.empty((threads, POINTERS * taps.shape[0]), np.uintp)
     with nogil:
         for row in prange(rows, num_threads=threads, schedule="static",
                           use_threads_if=threads > 1):
