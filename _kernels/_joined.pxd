@@ -25,10 +25,17 @@ cdef struct Piece:
 cdef struct Requantizing:
     Output to
     bint relu
+    bint keep  # what has the parameters of the result already
     int dequantize
     int tail_dequantize
     int quantize
     int tail_quantize
+
+
+cdef inline bint copied(Piece of, Requantizing by) noexcept nogil:
+    """Whether the integers of a piece stay as they are."""
+    return by.keep and not by.relu and of.quantizer.scale == by.to.scale and (
+        of.quantizer.zero_point == by.to.zero_point)
 
 
 cdef inline void requantize_run(
@@ -85,9 +92,7 @@ cdef inline void join_rows(
     for p in range(count):
         of = pieces[p]
         a = <const stored*>of.address + first * of.width
-        if by.relu or of.quantizer.scale != by.to.scale or (
-            of.quantizer.zero_point != by.to.zero_point
-        ):
+        if not copied(of, by):
             requantize_rows(a, buffer, rows, of, by)
             a = buffer
         for i in range(rows):

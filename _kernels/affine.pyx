@@ -25,6 +25,7 @@ from refquant._kernels._rules import DEQUANTIZING, QUANTIZING
 
 cdef enum:
     BLOCK = 16384  # elements: 64 KiB of float32
+    GRAIN = 16     # blocks that are worth a thread
     FEW = 1024     # elements that take less time than to hand over the interpreter's lock
     NARROW = 16    # elements of a slice
     REPEATED = 1024
@@ -44,7 +45,7 @@ cdef void _quantize(
     const float* x, stored* q, Py_ssize_t n, Output to, int code
 ) noexcept nogil:
     cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
-    cdef int threads = threads_for(blocks, 4)
+    cdef int threads = threads_for(blocks, GRAIN)
     if threads == 1:
         quantize_run(x, q, n, to, code)
         return
@@ -93,7 +94,7 @@ cdef void _dequantize(
     const stored* q, float* x, Py_ssize_t n, Quantizer of, int code
 ) noexcept nogil:
     cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
-    cdef int threads = threads_for(blocks, 4)
+    cdef int threads = threads_for(blocks, GRAIN)
     if threads == 1:
         dequantize_run(q, x, n, of, code)
         return
@@ -151,7 +152,7 @@ cdef void _quantize_narrow(
     const int32_t[::1] zero_points, int32_t lo, int32_t hi, int code
 ) noexcept nogil:
     cdef Py_ssize_t period = factors.shape[0], blocks = (n + period - 1) // period, block, start
-    cdef int threads = threads_for(n, 4 * BLOCK)
+    cdef int threads = threads_for(n, GRAIN * BLOCK)
     for block in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
         start = block * period
         quantize_each(x + start, q + start, min(period, n - start), &factors[0], &zero_points[0],
@@ -163,7 +164,7 @@ cdef _quantize_slices(
     const int64_t[::1] zero_points, int32_t lo, int32_t hi, int code
 ):
     cdef Py_ssize_t slices = x.shape[0] * x.shape[1], inner = x.shape[2], k, c
-    cdef int threads = threads_for(slices * inner, 4 * BLOCK)
+    cdef int threads = threads_for(slices * inner, GRAIN * BLOCK)
     cdef float[::1] factors
     cdef int32_t[::1] zeros
     if inner < NARROW:
@@ -209,7 +210,7 @@ cdef void _dequantize_narrow(
     const int32_t[::1] zero_points, int code
 ) noexcept nogil:
     cdef Py_ssize_t period = scales.shape[0], blocks = (n + period - 1) // period, block, start
-    cdef int threads = threads_for(n, 4 * BLOCK)
+    cdef int threads = threads_for(n, GRAIN * BLOCK)
     for block in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
         start = block * period
         dequantize_each(q + start, x + start, min(period, n - start), &scales[0], &zero_points[0],
@@ -224,7 +225,7 @@ def dequantize_per_channel(
     out = np.empty((q.shape[0], q.shape[1], q.shape[2]), np.float32)
     cdef float[:, :, ::1] x = out
     cdef Py_ssize_t slices = q.shape[0] * q.shape[1], inner = q.shape[2], k, c
-    cdef int threads = threads_for(slices * inner, 4 * BLOCK)
+    cdef int threads = threads_for(slices * inner, GRAIN * BLOCK)
     cdef int code = DEQUANTIZING[rule]
     cdef double[::1] factors
     cdef int32_t[::1] zeros
@@ -289,7 +290,7 @@ cdef void _quantize_float_narrow(
     int32_t lo, int32_t hi
 ) noexcept nogil:
     cdef Py_ssize_t period = factors.shape[0], blocks = (n + period - 1) // period, block, start, i
-    cdef int threads = threads_for(n, 4 * BLOCK)
+    cdef int threads = threads_for(n, GRAIN * BLOCK)
     cdef const float* by = &factors[0]
     cdef const float* z = &zeros[0]
     for block in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
@@ -303,7 +304,7 @@ cdef _quantize_float_slices(
     const float[::1] zero_points, int32_t lo, int32_t hi
 ):
     cdef Py_ssize_t slices = x.shape[0] * x.shape[1], inner = x.shape[2], k, c
-    cdef int threads = threads_for(slices * inner, 4 * BLOCK)
+    cdef int threads = threads_for(slices * inner, GRAIN * BLOCK)
     cdef float[::1] factors, zeros
     if inner < NARROW:
         period = _period(x.shape[1], inner)
@@ -349,7 +350,7 @@ cdef void _dequantize_float_narrow(
     const stored* q, float* x, Py_ssize_t n, const float[::1] scales, const float[::1] zeros
 ) noexcept nogil:
     cdef Py_ssize_t period = scales.shape[0], blocks = (n + period - 1) // period, block, start, i
-    cdef int threads = threads_for(n, 4 * BLOCK)
+    cdef int threads = threads_for(n, GRAIN * BLOCK)
     cdef const float* s = &scales[0]
     cdef const float* z = &zeros[0]
     for block in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
@@ -366,7 +367,7 @@ def dequantize_per_channel_float(
     out = np.empty((q.shape[0], q.shape[1], q.shape[2]), np.float32)
     cdef float[:, :, ::1] x = out
     cdef Py_ssize_t slices = q.shape[0] * q.shape[1], inner = q.shape[2], k, c
-    cdef int threads = threads_for(slices * inner, 4 * BLOCK)
+    cdef int threads = threads_for(slices * inner, GRAIN * BLOCK)
     cdef float[::1] factors, zeros
     if slices == 0 or inner == 0:
         return out

@@ -11,12 +11,15 @@ Design
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy
 
 from refquant._kernels._buffers cimport Elements, elements_of
 from refquant._kernels._integer_runs cimport (
     Fixed, Scaling, fixed_of, fixed_span, scale_span,
 )
-from refquant._kernels._joined cimport TOGETHER, Piece, Requantizing, join_rows
+from refquant._kernels._joined cimport (
+    TOGETHER, Piece, Requantizing, copied, join_rows, requantize_run,
+)
 from refquant._kernels._operands cimport (
     Output, Quantizer, Runs, char_of, output_of, quantizer_of, runs_of, stored,
 )
@@ -24,7 +27,7 @@ from refquant._kernels._rounding cimport (
     dequantize_run, quantize_run, round_then_add, subtract_fused,
 )
 from refquant._kernels._rules cimport ROUND_THEN_ADD, SUBTRACT_FUSED
-from refquant._kernels._threads cimport threads_for
+from refquant._kernels._threads cimport apart, threads_for
 
 import numpy as np
 
@@ -32,6 +35,7 @@ from refquant._kernels._rules import DEQUANTIZING, QUANTIZING, REQUANTIZING
 
 cdef enum:
     BLOCK = 32768  # elements a thread takes at once
+    GRAIN = 4      # blocks that are worth a thread
     CHUNK = 1024   # elements of a buffer: 4 KiB of float32
     FEW = 1024     # elements that take less time than to hand over the interpreter's lock
 
@@ -124,7 +128,7 @@ cdef void _combine(
     Output to, Way way, Runs runs
 ) noexcept nogil:
     cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
-    cdef int threads = threads_for(blocks, 2)
+    cdef int threads = threads_for(blocks, GRAIN)
     if threads == 1:
         _combine_span(a, qa, b, qb, q, 0, n, to, way, runs)
         return
@@ -193,7 +197,7 @@ cdef void _fixed_sum(
     const uint8_t* a, const uint8_t* b, uint8_t* q, Py_ssize_t n, Fixed by, Output to
 ) noexcept nogil:
     cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
-    cdef int threads = threads_for(blocks, 2)
+    cdef int threads = threads_for(blocks, GRAIN)
     if threads == 1:
         fixed_span(a, b, q, n, by, to)
         return
@@ -218,7 +222,7 @@ cdef void _scale(
     const stored* a, const stored* b, stored* q, Py_ssize_t n, Scaling by, Output to, Runs runs
 ) noexcept nogil:
     cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
-    cdef int threads = threads_for(blocks, 2)
+    cdef int threads = threads_for(blocks, GRAIN)
     if threads == 1:
         scale_span(a, b, q, 0, n, by, to, runs)
         return
@@ -288,7 +292,7 @@ cdef void _clamp(
     const stored* a, stored* q, Py_ssize_t n, stored lower, stored upper
 ) noexcept nogil:
     cdef Py_ssize_t blocks = (n + BLOCK - 1) // BLOCK, block, start
-    cdef int threads = threads_for(blocks, 4)
+    cdef int threads = threads_for(blocks * sizeof(stored), 3 * GRAIN)
     if threads == 1:
         _clamp_span(a, q, n, lower, upper)
         return
@@ -322,6 +326,33 @@ def clamp(a not None, int32_t lower, int32_t upper):
     return out
 
 
+cdef void _join_part(
+    const stored* a, stored* q, Py_ssize_t n, Piece of, Requantizing by
+) noexcept nogil:
+    """Neighbors of one piece that follow the rules of vectors."""
+    if copied(of, by):
+        memcpy(q, a, n * sizeof(stored))
+    else:
+        requantize_run(a, q, n, of.quantizer, by.to, by.relu, by.dequantize, by.quantize)
+
+
+cdef void _join_long(
+    const stored* a, stored* q, Py_ssize_t n, Piece of, Requantizing by
+) noexcept nogil:
+    """A piece of one row, of which threads take parts."""
+    cdef Py_ssize_t vectors = n if copied(of, by) else of.vectors
+    cdef Py_ssize_t blocks = (vectors + BLOCK - 1) // BLOCK, block, start
+    cdef int threads = threads_for(blocks, GRAIN)
+    if threads == 1:
+        _join_part(a, q, vectors, of, by)
+    else:
+        for block in prange(blocks, num_threads=threads, schedule="static"):
+            start = block * BLOCK
+            _join_part(a + start, q + start, min(<Py_ssize_t>BLOCK, vectors - start), of, by)
+    requantize_run(a + vectors, q + vectors, n - vectors, of.quantizer, by.to, by.relu,
+                   by.tail_dequantize, by.tail_quantize)
+
+
 cdef _join(
     pieces, quantizers, vector_lengths, stored[:, ::1] out, Requantizing by
 ):
@@ -329,34 +360,37 @@ cdef _join(
     cdef Py_ssize_t[::1] memory = np.empty(count * (sizeof(Piece) // sizeof(Py_ssize_t)), np.intp)
     cdef Piece* of = <Piece*>&memory[0]
     cdef const stored[:, ::1] piece
+    cdef Py_ssize_t place = 0
     for p in range(count):
         piece = pieces[p]
         widest = max(widest, piece.shape[1])
         of[p] = Piece(<Py_ssize_t>&piece[0, 0] if piece.shape[1] else 0, piece.shape[1],
                       vector_lengths[p], quantizer_of(quantizers[p]))
+    if rows == 1:
+        with nogil:
+            for p in range(count):
+                _join_long(<const stored*>of[p].address, &out[0, place], of[p].width, of[p], by)
+                place += of[p].width
+        return
     together = max(<Py_ssize_t>1, TOGETHER // widest)
     blocks = (rows + together - 1) // together
-    cdef int threads = threads_for(rows * out.shape[1], 2 * BLOCK)
-    cdef stored[:, ::1] buffers = np.empty((threads, together * widest), char_of(<stored>0))
-    if threads == 1:
-        with nogil:
-            for k in range(blocks):
-                join_rows(of, count, k * together, min(together, rows - k * together),
-                          &out[k * together, 0], out.shape[1], by, &buffers[0, 0])
-        return
+    cdef int threads = threads_for(rows * out.shape[1], GRAIN * BLOCK)
+    cdef stored[:, ::1] buffers = np.empty((threads, apart(together * widest)), char_of(<stored>0))
     with nogil:
-        for k in prange(blocks, num_threads=threads, schedule="static"):
+        for k in prange(blocks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
             join_rows(of, count, k * together, min(together, rows - k * together),
                       &out[k * together, 0], out.shape[1], by, &buffers[threadid(), 0])
 
 
-def join(pieces, quantizers, output, bint relu, vector_lengths, dequantize, quantize):
+def join(
+    pieces, quantizers, output, bint relu, bint keep, vector_lengths, dequantize, quantize
+):
     """Lay rows of several arrays side by side, with new parameters; inputs are not checked."""
     first = pieces[0]
     out = np.empty((first.shape[0], sum([piece.shape[1] for piece in pieces])), first.dtype)
     cdef Requantizing by = Requantizing(
-        output_of(output), relu, DEQUANTIZING[dequantize.vector], DEQUANTIZING[dequantize.tail],
-        QUANTIZING[quantize.vector], QUANTIZING[quantize.tail])
+        output_of(output), relu, keep, DEQUANTIZING[dequantize.vector],
+        DEQUANTIZING[dequantize.tail], QUANTIZING[quantize.vector], QUANTIZING[quantize.tail])
     if out.size == 0:
         return out
     kind = out.dtype.char

@@ -12,7 +12,7 @@ from libc.math cimport fmaf
 from libc.string cimport memcpy, memset
 
 from refquant._kernels._attributes cimport embedded
-from refquant._kernels._threads cimport threads_for
+from refquant._kernels._threads cimport apart, threads_for
 
 import numpy as np
 
@@ -158,7 +158,7 @@ def chained_products(
     if out.size == 0 or depth == 0 or runs == 0:
         return out
     threads = threads_for(batch * groups * rows * depth * columns, GRAIN)
-    cdef float[:, ::1] scratch = np.empty((max(threads, 1), depth * WIDTH), np.float32)
+    cdef float[:, ::1] scratch = np.empty((max(threads, 1), apart(depth * WIDTH)), np.float32)
     cdef float[:, :, :, ::1] y = out
     with nogil:
         for task in prange(tasks, num_threads=threads, schedule="static",

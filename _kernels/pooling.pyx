@@ -20,7 +20,7 @@ from refquant._kernels._maxima cimport Geometry, largest_of_line
 from refquant._kernels._operands cimport Output, Quantizer, char_of, output_of, stored
 from refquant._kernels._real_sums cimport WIDEST, sum_columns
 from refquant._kernels._rounding cimport quantize_run
-from refquant._kernels._threads cimport threads_for
+from refquant._kernels._threads cimport apart, threads_for
 from refquant._kernels._window_sums cimport ROOM, Slab, add_columns, add_rows
 
 import numpy as np
@@ -54,7 +54,10 @@ cdef void _max_images(
     stored[:, ::1] scratch
 ) noexcept nogil:
     cdef int threads = <int>scratch.shape[0], t
-    for t in prange(threads, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+    if threads == 1:
+        _max_lines(q, result, 0, lines, g, lowest, &scratch[0, 0])
+        return
+    for t in prange(threads, num_threads=threads, schedule="static"):
         _max_lines(q, result, lines * t // threads, lines * (t + 1) // threads, g, lowest,
                    &scratch[t, 0])
 
@@ -78,8 +81,8 @@ def max_pool(const stored[:, :, :, ::1] q not None, geometry, counts):
     if q.shape[1] == 0 or q.shape[2] == 0:
         out.fill(lowest)
         return out
-    cdef int threads = threads_for(out.size * g.kernel_height * g.kernel_width, GRAIN)
-    cdef stored[:, ::1] scratch = np.empty((threads, 2 * g.width * g.inner), kind)
+    cdef int threads = threads_for(out.size * g.kernel_height * g.kernel_width, 2 * GRAIN)
+    cdef stored[:, ::1] scratch = np.empty((threads, apart(2 * g.width * g.inner)), kind)
     with nogil:
         _max_images(&q[0, 0, 0, 0], &result[0, 0, 0, 0], q.shape[0] * g.out_height, g, lowest,
                     scratch)
@@ -246,7 +249,7 @@ def average_pool(
     cdef Py_ssize_t lines = q.shape[0] * v.depths * v.heights
     cdef Py_ssize_t room = (v.width + v.widths) * v.inner + 2 * ROOM
     cdef int threads = threads_for(q.shape[0] * v.depth * v.height * v.width * v.inner, GRAIN)
-    cdef int32_t[:, ::1] scratch = np.zeros((threads, room), np.int32)
+    cdef int32_t[:, ::1] scratch = np.zeros((threads, apart(room)), np.int32)
     cdef Py_ssize_t[:, :, ::1] ends = np.empty((v.depths, v.heights, v.widths), np.intp)
     v.planes, v.rows, v.columns = &planes[0, 0], &rows[0, 0], &columns[0, 0]
     v.divisors, v.ends = &divisors[0, 0, 0], &ends[0, 0, 0]

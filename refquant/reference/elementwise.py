@@ -238,7 +238,7 @@ def clamp(a, lower, upper):
     return result
 
 
-def join(pieces, quantizers, output, relu, vector_lengths, dequantize, quantize):
+def join(pieces, quantizers, output, relu, keep, vector_lengths, dequantize, quantize):
     """Lay the rows of several arrays side by side and give them one scale and zero point.
 
     Parameters
@@ -248,9 +248,11 @@ def join(pieces, quantizers, output, relu, vector_lengths, dequantize, quantize)
     quantizers : tuple of Quantizer
         Scale and zero point of each.
     output : Output
-        Scale, zero point and range of the result; a piece that has these is copied.
+        Scale, zero point and range of the result.
     relu : bool
-        Whether negative numbers become 0; then nothing is copied.
+        Whether negative numbers become 0.
+    keep : bool
+        Whether a piece that has scale and zero point of the result is copied, without `relu`.
     vector_lengths : tuple of int
         How many leading elements of the rows of each are rounded like vectors.
     dequantize, quantize : Split
@@ -262,7 +264,7 @@ def join(pieces, quantizers, output, relu, vector_lengths, dequantize, quantize)
     """
     joined = []
     for q, quantizer, vectors in zip(pieces, quantizers, vector_lengths, strict=True):
-        if relu or tuple(quantizer) != tuple(output[:2]):
+        if relu or not keep or tuple(quantizer) != tuple(output[:2]):
             runs = Runs(q.shape[1], vectors)
             flat = requantize(q.ravel(), quantizer, output, relu, runs, dequantize, quantize)
             joined.append(flat.reshape(q.shape))

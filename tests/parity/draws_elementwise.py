@@ -145,6 +145,7 @@ def joined(rng, storage, count, widths):
             tuple(Quantizer(*pair) for pair in chosen),
             Output(*pairs[0], *RANGES[storage]),
             bool(rng.random() < 0.5),
+            bool(rng.random() < 0.7),
             tuple(int(rng.choice([0, width - width % 8, width])) for width in widths),
             dequantize,
             quantize,
@@ -163,6 +164,7 @@ def join(rng):
 def join_large(rng):
     for storage in RANGES:
         yield from joined(rng, storage, 7001, (64, 96))
+        yield from joined(rng, storage, 1, (400_001, 500_000))
 
 
 @draws("add_fixed_point")

@@ -135,6 +135,7 @@ def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:
         tuple((piece.scale, piece.zero_point) for piece in pieces),
         output,
         relu,
+        True,
         tuple(layout.vector_length(n, dequantizing.block) for n in channels),
         dequantizing,
         quantizing,
@@ -156,6 +157,10 @@ def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:
             real = np.maximum(real, np.float32(0))
         return quantize_array(layout.to_format(real, memory_format), scale, zero_point, dtype)
     output = scale, zero_point, dtype.quant_min, dtype.quant_max
+    if memory_format is dtypes.contiguous_format and all(
+        p.array.flags.c_contiguous for p in pieces
+    ):
+        return _row_major(pieces, dim, output, relu, dequantizing, quantizing)
     parts = []
     for piece in pieces:
         flat, own_format = layout.flatten(piece.array)
@@ -165,6 +170,20 @@ def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:
         )  # fmt: skip
         parts.append(layout.restore(q, piece.array.shape, own_format))
     return layout.to_format(np.concatenate(parts, axis=dim), memory_format)
+
+
+def _row_major(pieces, dim, output, relu, dequantizing, quantizing) -> np.ndarray:
+    """Join where every element follows one rule: what lies behind the dimension is a row."""
+    shape = pieces[0].array.shape
+    count = math.prod(shape[:dim])
+    widths = [math.prod(piece.array.shape[dim:]) for piece in pieces]
+    joined = kernels.join(
+        tuple(piece.array.reshape(count, n) for piece, n in zip(pieces, widths, strict=True)),
+        tuple((piece.scale, piece.zero_point) for piece in pieces),
+        output, relu, False, tuple(widths), dequantizing, quantizing,
+    )  # fmt: skip
+    extent = sum(piece.array.shape[dim] for piece in pieces)
+    return joined.reshape(*shape[:dim], extent, *shape[dim + 1 :])
 
 
 document(

@@ -112,3 +112,6 @@ def _channels_last(pieces: Any, scale: Any, zero_point: Any, relu: Any) -> np.nd
 
 def _general(pieces: Any, dim: Any, scale: Any, zero_point: Any, relu: Any) -> np.ndarray:
     """Join along any dimension; positions count in the joined tensor."""
+
+def _row_major(pieces: Any, dim: Any, output: Any, relu: Any, dequantizing: Any, quantizing: Any) -> np.ndarray:
+    """Join where every element follows one rule: what lies behind the dimension is a row."""
