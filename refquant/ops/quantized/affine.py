@@ -22,11 +22,12 @@ __all__ = [
     "quantize_one_by_one",
     "quantize_per_channel",
     "quantize_per_tensor",
+    "rule_for",
 ]
 
 
-def _rule(step: str, dtype: dtypes.dtype, per_channel: bool = False) -> Any:
-    """Look up what the engine does in a step; its record keeps that."""
+def rule_for(step: str, dtype: dtypes.dtype | None = None, per_channel: bool = False) -> Any:
+    """Look up what the engine does in a step for operands of a dtype; its record keeps that."""
     record, key = engines.current(), (step, dtype, per_channel)
     found = record.plans.get(key)
     if found is None:
@@ -42,7 +43,7 @@ def quantize_array(
     output = scale, zero_point, dtype.quant_min, dtype.quant_max
     if dtype.bits < 8:
         return kernels.quantize_few_bits(array.ravel(), output).reshape(array.shape)
-    split = _rule(step, dtype)
+    split = rule_for(step, dtype)
     if split.row_major:
         flat, memory_format = array.ravel(), dtypes.contiguous_format
     else:
@@ -54,7 +55,7 @@ def quantize_array(
 
 def quantize_one_by_one(q: QuantizedTensor, numbers: np.ndarray) -> np.ndarray:
     """Quantize float32 with the parameters of a tensor, as the engine's scalar code does."""
-    split = _rule("elementwise_quantize", q.dtype)
+    split = rule_for("elementwise_quantize", q.dtype)
     output = q.scale, q.zero_point, q.dtype.quant_min, q.dtype.quant_max
     codes = kernels.quantize_per_tensor(numbers.ravel(), output, q.array.dtype, 0, split)
     return codes.reshape(numbers.shape)
@@ -215,7 +216,7 @@ def quantize_per_channel(
         )
         restored = layout.restore(q.reshape(-1), array.shape, memory_format)
         return QuantizedTensor._unchecked(restored, dtype, scales, zero_points, axis)
-    split = _rule("quantize_per_channel", dtype, True)
+    split = rule_for("quantize_per_channel", dtype, True)
     ordered = np.ascontiguousarray(array) if split.row_major else array
     slices, memory_format = layout.slices(ordered, axis)
     q = kernels.quantize_per_channel(
@@ -258,7 +259,7 @@ def dequantize(input: Any) -> Any:
         return checks.plain_tensor("input", input).to(dtypes.float32)
     dtype = input.dtype
     if input.axis is None:
-        rule = SUBTRACT if dtype.bits < 8 else _rule("dequantize_per_tensor", dtype)
+        rule = SUBTRACT if dtype.bits < 8 else rule_for("dequantize_per_tensor", dtype)
         flat, memory_format = layout.dense(input.array)
         x = kernels.dequantize_per_tensor(flat, (input.scale, input.zero_point), rule)
         return Tensor(layout.restore(x, input.array.shape, memory_format))
@@ -274,7 +275,7 @@ def dequantize(input: Any) -> Any:
     if input.zero_point.dtype == np.float32:
         x = kernels.dequantize_per_channel_float(slices, input.scale, input.zero_point)
     else:
-        rule = _rule("dequantize_per_channel", dtype, True)
+        rule = rule_for("dequantize_per_channel", dtype, True)
         x = kernels.dequantize_per_channel(slices, input.scale, input.zero_point, rule)
     return Tensor(layout.restore(x.reshape(-1), input.array.shape, memory_format))
 

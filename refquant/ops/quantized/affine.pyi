@@ -16,10 +16,10 @@ from refquant.ops import checks, layout
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor, Tensor
 from refquant.tensors.quantizer import channel_quantizer
-__all__ = ['dequantize', 'quantize_array', 'quantize_one_by_one', 'quantize_per_channel', 'quantize_per_tensor']
+__all__ = ['dequantize', 'quantize_array', 'quantize_one_by_one', 'quantize_per_channel', 'quantize_per_tensor', 'rule_for']
 
-def _rule(step: str, dtype: dtypes.dtype, per_channel: bool=False) -> Any:
-    """Look up what the engine does in a step; its record keeps that."""
+def rule_for(step: str, dtype: dtypes.dtype | None=None, per_channel: bool=False) -> Any:
+    """Look up what the engine does in a step for operands of a dtype; its record keeps that."""
 
 def quantize_array(array: np.ndarray, scale: float, zero_point: int, dtype: Any, step: str='quantize_per_tensor') -> np.ndarray:
     """Quantize float32 with the rule that the chosen engine has for a step."""

@@ -1,5 +1,6 @@
 """Linear layers with float input and output: dynamic quantization, and weights in float16."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,10 @@ from refquant._documentation import document
 from refquant._environment import enclose
 from refquant._operation import warn
 from refquant.arguments import flag
-from refquant.engines import Operands
 from refquant.engines.rules.quantize import AS_TENSORS
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized.affine import quantize_array
+from refquant.ops.quantized.affine import quantize_array, rule_for
 from refquant.ops.quantized.linear_layers import PackedLinear, as_rows
 from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.reference.operands import DynamicProduct
@@ -41,30 +41,33 @@ LARGEST_HALF = np.float32(65504)
 
 def check_range(argument: str, array: np.ndarray) -> tuple[float, float]:
     """Find the range of a row-major array, whose numbers have to be finite."""
-    lower, upper = kernels.min_max(array.reshape(-1)) if array.size else (0.0, 0.0)
-    if not (np.isfinite(lower) and np.isfinite(upper)):
+    if not array.size:
+        return 0.0, 0.0
+    lower, upper = ends = kernels.min_max(array.reshape(-1)).tolist()
+    if not (math.isfinite(lower) and math.isfinite(upper)):
+        lower, upper = map(np.float32, ends)
         raise OperationError(
             argument=argument,
             expected="finite numbers, because their range is the quantizer's",
             got=f"a range of {lower} to {upper}",
         )
-    return float(lower), float(upper)
+    return lower, upper
 
 
 def input_quantizer(argument: str, x: np.ndarray, reduce_range: bool) -> tuple[float, int]:
     """Choose the quantizer of an input by its range, or raise if that is not finite."""
     lower, upper = check_range(argument, x)
-    rule = engines.current().rule("dynamic_qparams")
+    rule = rule_for("dynamic_qparams")
     return kernels.dynamic_qparams(lower, upper, 0, 127 if reduce_range else 255, rule)
 
 
 def _input_split() -> tuple[str, Any]:
     """Return the step that quantizes inputs, and how it does."""
-    step, operands = "dynamic_quantize", Operands(dtypes.quint8)
-    split = engines.current().rule(step, operands)
+    step = "dynamic_quantize"
+    split = rule_for(step, dtypes.quint8)
     if split is AS_TENSORS:
         step = "quantize_per_tensor"
-        split = engines.current().rule(step, operands)
+        split = rule_for(step, dtypes.quint8)
     return step, split
 
 
@@ -125,7 +128,7 @@ def dynamic_product(packed: PackedLinear, reduce_range: bool) -> DynamicProduct:
     quant_max = 127 if reduced_range(packed, reduce_range) else 255
     return DynamicProduct(
         packed.operand, packed.biases, packed.rules.accumulate, packed.output_rule,
-        engines.current().rule("dynamic_qparams"), _input_split()[1], quant_max,
+        rule_for("dynamic_qparams"), _input_split()[1], quant_max,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import math
 from typing import Any
 import numpy as np
 from refquant import dtypes, engines, kernels
@@ -10,11 +11,10 @@ from refquant._documentation import document
 from refquant._environment import enclose
 from refquant._operation import warn
 from refquant.arguments import flag
-from refquant.engines import Operands
 from refquant.engines.rules.quantize import AS_TENSORS
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
 from refquant.ops import checks
-from refquant.ops.quantized.affine import quantize_array
+from refquant.ops.quantized.affine import quantize_array, rule_for
 from refquant.ops.quantized.linear_layers import PackedLinear, as_rows
 from refquant.ops.quantized.packing import PackedWeight, check_bias, copy_bias
 from refquant.reference.operands import DynamicProduct
