@@ -12,7 +12,7 @@ from libc.string cimport memcpy
 from refquant._kernels._attributes cimport embedded, separate
 from refquant._kernels._operands cimport Output, ProductRules
 from refquant._kernels._pipeline cimport (
-    PostOps, clamp_then_round, finish_in_real, is_plain, scale_of_weight,
+    NOTHING, PostOps, clamp_then_round, finish_in_real, is_plain, relu, scale_of_weight,
 )
 from refquant._kernels._rounding cimport clampf, inverted_twice, quantize_run
 from refquant._kernels._rules cimport (
@@ -242,7 +242,7 @@ cdef struct Run:
     int rule_code
     float input_factor
     float output_scale
-    bint plain  # whether the rule is `real`, then `clamp_then_round`
+    bint plain  # whether the rule is `real`, perhaps `relu`, then `clamp_then_round`
     float inverse
     float zero
     float lowest
@@ -262,21 +262,15 @@ cdef inline Run run_of(const Columns* c, Py_ssize_t first) noexcept nogil:
     )
 
 
-cdef inline embedded finish_columns(
+cdef inline separate finish_by_rare_rule(
     Run c, const PostOps* post, Py_ssize_t n, const int32_t* acc, Py_ssize_t place, uint8_t* done
 ) noexcept nogil:
-    """`place` is that of the first output in the result, where the addend has its own."""
+    """As `finish_columns`, in a function of its own: such loops are too long for three copies."""
     cdef int32_t z = c.zero_point, least = c.output_min, most = c.output_max
     cdef float lo = <float>(least - z), hi = <float>(most - z)
     cdef Py_ssize_t j
     cdef float[COLUMNS] total
     cdef double wide
-    if c.plain:
-        for j in range(n):
-            done[j] = clamp_then_round(
-                real(acc[j], c.offsets[j], c.input_factor, c.multipliers[j], c.biases[j])
-                * c.inverse + c.zero, c.lowest, c.highest)
-        return
     if c.product_code != IN_STEPS:
         for j in range(n):
             total[j] = real(
@@ -284,22 +278,10 @@ cdef inline embedded finish_columns(
         finish_in_real(post, c.product_code, n, total, place, c.output_scale, c.zero, c.lowest,
                        c.highest, done)
         return
-    if c.bias_code == BIAS_FUSED:  # in a loop of its own: fmaf is a call on some processors
+    if c.bias_code == BIAS_FUSED:
         for j in range(n):
             total[j] = fmaf(c.biases[j], c.factors[j], <float>corrected(acc[j], c.offsets[j]))
-    if c.rule_code == FLOAT_PRODUCT:
-        if c.bias_code == BIAS_FUSED:
-            for j in range(n):
-                done[j] = float_product(total[j], c.multipliers[j], z, lo, hi)
-        elif c.bias_code == BIAS_DIVIDED:
-            for j in range(n):
-                done[j] = float_product(
-                    with_bias(acc[j], c.offsets[j], c.biases[j]), c.multipliers[j], z, lo, hi)
-        else:
-            for j in range(n):
-                done[j] = float_product(
-                    <float>corrected(acc[j], c.offsets[j]), c.multipliers[j], z, lo, hi)
-    elif c.rule_code == DOUBLE_PRODUCT:
+    if c.rule_code == DOUBLE_PRODUCT:
         for j in range(n):
             if c.bias_code == BIAS_DIVIDED:
                 wide = with_bias(acc[j], c.offsets[j], c.biases[j])
@@ -319,6 +301,39 @@ cdef inline embedded finish_columns(
     else:
         for j in range(n):
             done[j] = fixed_point(corrected(acc[j], c.offsets[j]), c.multipliers[j], z, least, most)
+
+
+cdef inline embedded finish_columns(
+    Run c, const PostOps* post, Py_ssize_t n, const int32_t* acc, Py_ssize_t place, uint8_t* done
+) noexcept nogil:
+    """`place` is that of the first output in the result, where the addend has its own."""
+    cdef int32_t z = c.zero_point
+    cdef float lo = <float>(c.output_min - z), hi = <float>(c.output_max - z), v
+    cdef Py_ssize_t j
+    cdef float[COLUMNS] total
+    if c.plain and post.function == NOTHING:
+        for j in range(n):
+            v = real(acc[j], c.offsets[j], c.input_factor, c.multipliers[j], c.biases[j])
+            done[j] = clamp_then_round(v * c.inverse + c.zero, c.lowest, c.highest)
+    elif c.plain:
+        for j in range(n):
+            v = relu(real(acc[j], c.offsets[j], c.input_factor, c.multipliers[j], c.biases[j]))
+            done[j] = clamp_then_round(v * c.inverse + c.zero, c.lowest, c.highest)
+    elif c.product_code != IN_STEPS or c.rule_code != FLOAT_PRODUCT:
+        finish_by_rare_rule(c, post, n, acc, place, done)
+    elif c.bias_code == BIAS_FUSED:  # in a loop of its own: fmaf is a call on some processors
+        for j in range(n):
+            total[j] = fmaf(c.biases[j], c.factors[j], <float>corrected(acc[j], c.offsets[j]))
+        for j in range(n):
+            done[j] = float_product(total[j], c.multipliers[j], z, lo, hi)
+    elif c.bias_code == BIAS_DIVIDED:
+        for j in range(n):
+            done[j] = float_product(
+                with_bias(acc[j], c.offsets[j], c.biases[j]), c.multipliers[j], z, lo, hi)
+    else:
+        for j in range(n):
+            done[j] = float_product(
+                <float>corrected(acc[j], c.offsets[j]), c.multipliers[j], z, lo, hi)
 
 
 cdef inline embedded finish_rows_of(

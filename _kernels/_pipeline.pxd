@@ -65,6 +65,11 @@ cdef inline float scale_of_weight(double scale, int code) noexcept nogil:
     return <float>scale
 
 
+cdef inline float relu(float v) noexcept nogil:
+    """NaN becomes 0."""
+    return v if v > 0.0 else <float>0.0
+
+
 cdef inline uint8_t clamp_then_round(float t, float lo, float hi) noexcept nogil:
     """NaN becomes the upper end."""
     t = t if t < hi else hi
@@ -92,7 +97,7 @@ cdef inline void finish_in_real(
             v[j] = <float>0.0 if v[j] < 0.0 else v[j]
     elif post.function == RELU:
         for j in range(n):
-            v[j] = v[j] if v[j] > 0.0 else <float>0.0
+            v[j] = relu(v[j])
     elif post.function == LEAKY_RELU:
         for j in range(n):
             v[j] = v[j] if v[j] > 0.0 else v[j] * post.slope
@@ -108,5 +113,5 @@ cdef inline void finish_in_real(
 
 
 cdef inline bint is_plain(const PostOps* post, int code) noexcept nogil:
-    """Whether nothing stands between the real numbers and `clamp_then_round`."""
-    return post.addend == NULL and post.function == NOTHING and not divides(code)
+    """Whether at most `relu` stands between the real numbers and `clamp_then_round`."""
+    return post.addend == NULL and post.function <= RELU and not divides(code)
