@@ -44,7 +44,11 @@ SHARED = f"{PACKAGE}._cyutility"
 
 COMMON = {
     # Contraction would fuse products and sums where the formula rounds twice.
-    "unix": ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"],
+    # No exception passes through C: tables to unwind it would only make files larger.
+    "unix": [
+        *("-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"),
+        *("-fno-asynchronous-unwind-tables", "-fno-unwind-tables"),
+    ],
     "msvc": ["/O2", "/fp:precise"],
 }
 
