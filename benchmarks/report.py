@@ -1,13 +1,13 @@
-"""Measure everything on this machine: limits, classes, sizes, networks, and a picture of them.
+"""Measure everything on this machine: limits, classes, sizes, networks, cases, and a picture.
 
     python benchmarks/report.py --output speed
     python benchmarks/report.py --output speed --only classes picture
     python benchmarks/report.py --output docs/speed/measured --readme README.md
 
-It takes some minutes, on a machine that does nothing else. Tables are printed, and written as CSV
-beside the figures of each benchmark as JSON. Peers are measured where they are installed. The last
-command remakes what the documentation shows, and the ratios of the table "How fast" of the README,
-for which PyTorch has to be installed.
+It takes ten minutes, on a machine that does nothing else. Tables are printed, and written as CSV
+beside the figures of each benchmark as JSON. Peers are measured where they are installed. The cases
+are those of `run.py`. The last command remakes what the documentation shows, and the ratios of the
+table "How fast" of the README, for which PyTorch has to be installed.
 """
 
 import argparse
@@ -23,16 +23,18 @@ import classes
 import machine
 import networks
 import picture
+import run as run_cases
 import sizes
 
 import refquant
 
-STEPS = ("machine", "classes", "sizes", "networks", "peer", "picture")
+STEPS = ("machine", "classes", "sizes", "networks", "peer", "cases", "picture")
+SHOWN = tuple(step for step in STEPS if step != "cases")  # by the documentation
 MANY = 2**22  # elements, "4M" in the README
 PEER_LINES = ("quantize_per_tensor", "add", "HistogramObserver", "FakeQuantize")
 
 
-def run(step, folder, seconds):
+def measure(step, folder, seconds):
     """Run one benchmark, with files in a folder."""
     files = ["--json", str(folder / f"{step}.json"), "--csv", str(folder / f"{step}.csv")]
     spent = ["--seconds", str(seconds)]
@@ -48,6 +50,9 @@ def run(step, folder, seconds):
         networks.main(["--threads", *threads, *files, *spent])
     elif step == "peer" and util.find_spec("torch"):
         sizes.main(["--peer", "--sizes", str(MANY), "--only", *PEER_LINES, *files, *spent])
+    elif step == "cases":
+        peer = ["--peer", "torch"] if util.find_spec("torch") else []
+        run_cases.main([*peer, "--engine", "fbgemm", "--threads", *threads, *files, *spent])
     elif step == "picture" and util.find_spec("matplotlib"):
         written = [str(folder / f"{name}.json") for name in ("machine", "classes", "sizes")]
         picture.main([*written, "--output", str(folder / "picture.svg")])
@@ -107,7 +112,11 @@ def main(words=None):
     )
     parser.add_argument("--output", type=Path, default=Path("speed"), metavar="FOLDER")
     parser.add_argument(
-        "--only", nargs="+", choices=STEPS, default=STEPS, metavar="STEP", help=", ".join(STEPS)
+        "--only",
+        nargs="+",
+        choices=STEPS,
+        metavar="STEP",
+        help=", ".join(STEPS) + "; all if left out, without cases if there is --readme",
     )
     parser.add_argument("--seconds", type=float, default=1.0, help="of each figure")
     parser.add_argument("--readme", type=Path, metavar="FILE", help="write its ratios anew")
@@ -117,9 +126,9 @@ def main(words=None):
     if busy > 0.5:
         print(f"other programs run ({busy:.1f} on average): figures of several threads will be low")
     for step in STEPS:
-        if step in options.only:
+        if step in (options.only or (STEPS if options.readme is None else SHOWN)):
             print(f"== {step}", flush=True)
-            run(step, options.output, options.seconds)
+            measure(step, options.output, options.seconds)
     if options.readme is not None:
         text = options.readme.read_text(encoding="utf-8")
         found = ratios(options.output)

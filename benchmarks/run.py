@@ -1,7 +1,7 @@
 """Measure the cases: microseconds of each choice of kernels, and ratios to a peer.
 
     python benchmarks/run.py --only add conv2d
-    python benchmarks/run.py --kernels reference avx2 --threads 1
+    python benchmarks/run.py --kernels reference avx2 --threads 1 2
     python benchmarks/run.py --peer torch --engine qnnpack
     python benchmarks/run.py --peer torch --peer-engines fbgemm qnnpack x86 onednn
 
@@ -17,12 +17,12 @@ import math
 import statistics
 import sys
 import time
-import warnings
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measured import CASES
+from turns import add_outputs, quiet, write
 
 import refquant
 
@@ -116,8 +116,9 @@ def arguments(words):
     parser.add_argument("--peer", choices=["torch"], help="compare with it")
     parser.add_argument("--engine", default=refquant.engines.current().name, metavar="NAME")
     parser.add_argument("--peer-engines", nargs="+", metavar="NAME", help="default: that engine")
-    parser.add_argument("--threads", type=int, default=1, metavar="COUNT")
+    parser.add_argument("--threads", nargs="+", type=int, default=[1], metavar="COUNT")
     parser.add_argument("--seconds", type=float, default=0.5, help="for each case and choice")
+    add_outputs(parser)
     options = parser.parse_args(words)
     options.names = [n for n in CASES if not options.only or any(w in n for w in options.only)]
     if not options.names:
@@ -135,38 +136,50 @@ def arguments(words):
     return options
 
 
-def load(options):
+def load(options, threads):
     """Give both libraries the engine and threads; returns the peer, or None."""
     refquant.engines.use(options.engine)
-    refquant.set_num_threads(options.threads)
+    refquant.set_num_threads(threads)
     if options.peer is None:
         return None
     peer = importlib.import_module(options.peer)
     peer.backends.quantized.engine = options.engine
-    peer.set_num_threads(options.threads)
+    peer.set_num_threads(threads)
     return peer
 
 
+def print_table(options, threads):
+    """Measure every case with a number of threads; returns the cells of its line by case."""
+    peer, rows = load(options, threads), {}
+    extra = [] if peer is None else [options.peer, f"{options.peer}/ours"]
+    width = max(map(len, options.names))
+    print(f"engine {options.engine}, threads {threads}, microseconds (median)")
+    print("case".ljust(width), *(h.rjust(12) for h in [*options.kernels, *extra]))
+    for name in options.names:
+        rows[name] = figures(name, options.kernels, peer, options.peer_engines, options.seconds)
+        cells = [f"{value:12.1f}" for value in rows[name]]  # nan: no engine of the peer has it
+        if peer is not None:
+            cells[-1] = f"{rows[name][-1]:12.2f}"
+        print(name.ljust(width), *cells, flush=True)
+    return rows
+
+
 def main(words=None):
-    """Print the table."""
+    """Print a table for each number of threads."""
     options = arguments(words)
     if options.list:
         print("\n".join(options.names))
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about missing calibration, and the peer's about itself
-        peer = load(options)
-        extra = [] if peer is None else [options.peer, f"{options.peer}/ours"]
-        headings = [*options.kernels, *extra]
-        width = max(map(len, options.names))
-        print(f"engine {options.engine}, threads {options.threads}, microseconds (median)")
-        print("case".ljust(width), *(h.rjust(12) for h in headings))
-        for name in options.names:
-            row = figures(name, options.kernels, peer, options.peer_engines, options.seconds)
-            cells = [f"{value:12.1f}" for value in row]  # nan: no engine of the peer has it
-            if peer is not None:
-                cells[-1] = f"{row[-1]:12.2f}"
-            print(name.ljust(width), *cells, flush=True)
+    with quiet():
+        found = {threads: print_table(options, threads) for threads in options.threads}
+    columns = [*options.kernels, *([] if options.peer is None else [options.peer, "ratio"])]
+    lines = [
+        {"case": name, "threads": threads, **dict(zip(columns, cells, strict=True))}
+        for threads, rows in found.items()
+        for name, cells in rows.items()
+    ]
+    table = [[line["case"], str(line["threads"]), *(line[c] for c in columns)] for line in lines]
+    write(options, ["case", "threads", *columns], table, lines)
 
 
 if __name__ == "__main__":

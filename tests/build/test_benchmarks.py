@@ -65,6 +65,14 @@ def test_a_peer_adds_its_own_time_and_the_ratio():
     assert all(float(word) > 0 for row in rows for word in row.split()[1:])
 
 
+def test_a_table_for_each_number_of_threads(tmp_path):
+    done = run("--only", "add-one", "--threads", "1", "2", "--seconds", "0.001",
+               "--json", str(tmp_path / "cases.json"))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "cases.json").read_text(encoding="utf-8"))["figures"]
+    assert [(line["case"], line["threads"]) for line in written] == [("add-one", 1), ("add-one", 2)]
+
+
 def test_cases_are_listed_and_chosen_by_words():
     names = run("--list").stdout.split()
     assert len(names) == len(set(names)) > 40
