@@ -12,7 +12,7 @@ from cython.parallel cimport prange
 from libc.math cimport fabsf, rintf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
-from refquant._kernels._buffers cimport Elements, elements_of
+from refquant._kernels._buffers cimport Elements, elements_of, kind_of
 from refquant._kernels._operands cimport Output, Quantizer, output_of, quantizer_of, stored
 from refquant._kernels._rounding cimport (
     clampf, dequantize_each, dequantize_run, factor_of, quantize_each, quantize_run,
@@ -78,10 +78,11 @@ cdef void _quantize_any(
 def quantize_per_tensor(x not None, output, storage, Py_ssize_t vector_length, quantize):
     """Quantize with one scale and zero point; inputs are not checked."""
     out = np.empty(x.shape, storage)
-    cdef Elements reals = elements_of(x), into = elements_of(out)
+    cdef Py_UCS4 kind = kind_of(storage)
+    cdef Elements reals = elements_of(x, sizeof(float))
+    cdef Elements into = elements_of(out, 4 if kind == u"i" else 1)
     cdef Output to = output_of(output)
     cdef int code = QUANTIZING[quantize.vector], tail_code = QUANTIZING[quantize.tail]
-    cdef Py_UCS4 kind = storage.char
     if into.count <= FEW:
         _quantize_any(reals, into, to, vector_length, code, tail_code, kind)
         return out
@@ -118,10 +119,11 @@ cdef void _dequantize_any(
 def dequantize_per_tensor(q not None, quantizer, rule):
     """Dequantize with one scale and zero point; inputs are not checked."""
     out = np.empty(q.shape, np.float32)
-    cdef Elements codes = elements_of(q), into = elements_of(out)
+    cdef Py_UCS4 kind = kind_of(q.dtype)
+    cdef Elements codes = elements_of(q, 4 if kind == u"i" else 1)
+    cdef Elements into = elements_of(out, sizeof(float))
     cdef int code = DEQUANTIZING[rule]
     cdef Quantizer of = quantizer_of(quantizer)
-    cdef Py_UCS4 kind = q.dtype.char
     if into.count <= FEW:
         _dequantize_any(codes, into, of, code, kind)
         return out

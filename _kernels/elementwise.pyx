@@ -13,7 +13,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from refquant._kernels._buffers cimport Elements, elements_of
+from refquant._kernels._buffers cimport Elements, elements_of, kind_of
 from refquant._kernels._integer_runs cimport (
     Fixed, Scaling, fixed_of, fixed_span, scale_span,
 )
@@ -159,8 +159,10 @@ cdef _combined(a, a_quantizer, b, b_quantizer, output, Way way, runs, dequantize
     way.quantize, way.tail_quantize = QUANTIZING[quantize.vector], QUANTIZING[quantize.tail]
     storage = a.dtype
     out = np.empty(a.shape, storage)
-    cdef Elements from_a = elements_of(a), from_b = elements_of(b), into = elements_of(out)
-    cdef Py_UCS4 kind = storage.char
+    cdef Py_UCS4 kind = kind_of(storage)
+    cdef Py_ssize_t size = 4 if kind == u"i" else 1
+    cdef Elements from_a = elements_of(a, size), from_b = elements_of(b, size)
+    cdef Elements into = elements_of(out, size)
     if walk.vector_length == walk.run_length:  # nothing is left of any run
         walk = Runs(into.count, into.count)
     if into.count <= FEW:
@@ -211,7 +213,8 @@ def add_fixed_point(a not None, a_quantizer, b not None, b_quantizer, output):
     cdef Output to = output_of(output)
     cdef Fixed by = fixed_of(quantizer_of(a_quantizer), quantizer_of(b_quantizer), to.scale)
     out = np.empty(a.shape, np.uint8)
-    cdef Elements from_a = elements_of(a), from_b = elements_of(b), into = elements_of(out)
+    cdef Elements from_a = elements_of(a, 1), from_b = elements_of(b, 1)
+    cdef Elements into = elements_of(out, 1)
     with nogil:
         _fixed_sum(<uint8_t*>from_a.start, <uint8_t*>from_b.start, <uint8_t*>into.start,
                    into.count, by, to)
@@ -248,8 +251,10 @@ cdef _scaled(a, b, Scaling by, Output to, runs, requantize):
     by.rule, by.tail_rule = REQUANTIZING[requantize.vector], REQUANTIZING[requantize.tail]
     storage = a.dtype
     out = np.empty(a.shape, storage)
-    cdef Elements from_a = elements_of(a), from_b = elements_of(b), into = elements_of(out)
-    cdef Py_UCS4 kind = storage.char
+    cdef Py_UCS4 kind = kind_of(storage)
+    cdef Py_ssize_t size = 4 if kind == u"i" else 1
+    cdef Elements from_a = elements_of(a, size), from_b = elements_of(b, size)
+    cdef Elements into = elements_of(out, size)
     if into.count <= FEW:
         _scale_any(from_a, from_b, into, by, to, walk, kind)
         return out
@@ -316,8 +321,9 @@ def clamp(a not None, int32_t lower, int32_t upper):
     """Keep integers in a range; inputs are not checked."""
     storage = a.dtype
     out = np.empty(a.shape, storage)
-    cdef Elements from_a = elements_of(a), into = elements_of(out)
-    cdef Py_UCS4 kind = storage.char
+    cdef Py_UCS4 kind = kind_of(storage)
+    cdef Py_ssize_t size = 4 if kind == u"i" else 1
+    cdef Elements from_a = elements_of(a, size), into = elements_of(out, size)
     if into.count <= FEW:
         _clamp_any(from_a, into, lower, upper, kind)
         return out

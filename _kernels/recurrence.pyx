@@ -325,7 +325,7 @@ cdef _run_layer(
             codes if count == batch else codes[:count], (found.scale, found.zero_point), weight,
             biases, None, accumulate, rule)
         from_input = &driven[first, 0]
-        from_hidden = <const float*>elements_of(product_of_state).start
+        from_hidden = <const float*>elements_of(product_of_state, sizeof(float)).start
         with nogil:
             if cell is None:
                 _gru_rows(from_input, from_hidden, &hidden[0, 0], &outputs[first, 0], count, size,

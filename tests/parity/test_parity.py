@@ -169,3 +169,16 @@ def test_kernel_equals_definition(family, twin, variant, threads):
 @each_twin
 def test_kernel_equals_definition_on_a_million_elements(family, twin, variant, threads):
     check(family, twin, variant, threads, large=True)
+
+
+@each_variant
+def test_elements_that_a_kernel_does_not_take_are_not_read(variant):
+    clamp = compiled("elementwise", variant).clamp
+    with pytest.raises(TypeError, match="not float16"):
+        clamp(np.zeros(3, np.float16), 0, 1)
+    with pytest.raises(ValueError, match="not C-contiguous"):
+        clamp(np.zeros((3, 2), np.uint8)[:, 0], 0, 1)
+    quantize = compiled("affine", variant).quantize_per_tensor
+    split = engines.get("fbgemm").rule("quantize_per_tensor", engines.Operands(refquant.quint8))
+    with pytest.raises(TypeError, match="4 bytes here, not float64"):
+        quantize(np.zeros(3), (1.0, 0, 0, 255), np.dtype(np.uint8), 0, split)
