@@ -143,14 +143,25 @@ def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:
     return joined.reshape(batch, *size, joined.shape[1]).transpose(0, 3, 1, 2)
 
 
+def _rules(dtype: dtypes.dtype) -> tuple[Any, ...]:
+    """Look up how joined tensors are dequantized and quantized; the engine's record keeps that."""
+    record, key = engines.current(), ("cat", dtype)
+    rules = record.plans.get(key)
+    if rules is None:
+        operands = Operands(dtype)
+        rules = record.plans[key] = (
+            engines.Split.uniform(record.rule("dequantize_per_tensor", operands)),
+            record.rule("quantize_per_tensor", operands),
+        )
+    return rules
+
+
 def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:
     """Join along any dimension; positions count in the joined tensor."""
     dtype = pieces[0].dtype
     formats = {layout.format_of(p.array) for p in pieces}
     memory_format = formats.pop() if len(formats) == 1 else dtypes.contiguous_format
-    record, operands = engines.current(), Operands(dtype)
-    quantizing = record.rule("quantize_per_tensor", operands)
-    dequantizing = engines.Split.uniform(record.rule("dequantize_per_tensor", operands))
+    dequantizing, quantizing = _rules(dtype)
     if quantizing.vector is not quantizing.tail:
         real = np.concatenate([dequantize(p).array for p in pieces], axis=dim)
         if relu:

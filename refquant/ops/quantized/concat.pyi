@@ -110,6 +110,9 @@ def _cat(qx: Any, dim: Any, scale: Any, zero_point: Any, relu: bool) -> Quantize
 def _channels_last(pieces: Any, scale: Any, zero_point: Any, relu: Any) -> np.ndarray:
     """Join along the channels, which are the runs."""
 
+def _rules(dtype: dtypes.dtype) -> tuple[Any, ...]:
+    """Look up how joined tensors are dequantized and quantized; the engine's record keeps that."""
+
 def _general(pieces: Any, dim: Any, scale: Any, zero_point: Any, relu: Any) -> np.ndarray:
     """Join along any dimension; positions count in the joined tensor."""
 
