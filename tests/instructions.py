@@ -51,7 +51,7 @@ def loop(name, families, patterns, **least):
 DOT = {"avx512vnni": r"^vpdpbusd\s", "dotprod": r"^sdot\s", "i8mm": r"^usdot\s"}
 FUSED = {**on_x86("mulps", r"vfmadd\d+ps"), **on_arm("fmla")}
 PRODUCTS = "matmul convolution"
-CONVERTING = "affine elementwise activation pooling resizing " + PRODUCTS
+CONVERTING = "affine elementwise activation normalization pooling resizing " + PRODUCTS
 LOOPS = [
     # A tile has sixteen sums.
     loop("tile of dot products", PRODUCTS, DOT, all=16),
@@ -69,6 +69,10 @@ LOOPS = [
     loop("values to a grid", "fake_quantization", on_arm("fmul"), all=2),
     loop("parameters of channels", "observation", on_x86("mulps"), all=2),
     loop("parameters of channels", "observation", on_arm("fmul"), all=2),
+    loop("search of a histogram", "histograms", on_x86("addps"), all=4),
+    loop("search of a histogram", "histograms", on_arm("fadd"), all=4),
+    # Other sets of instructions have no masks, and compute exponentials one by one.
+    loop("exponentials", "recurrence", {"avx512vnni": r"^vmulpd\s.*%zmm"}, all=16),
     # The baseline of x86 has no instruction for fused products, and calls a function for each.
     loop(
         "rows of float products",
