@@ -132,10 +132,10 @@ def dequantize_per_tensor(q not None, quantizer, rule):
     return out
 
 
-cdef Py_ssize_t _period(Py_ssize_t channels, Py_ssize_t inner) noexcept nogil:
+cdef Py_ssize_t _period(Py_ssize_t outer, Py_ssize_t channels, Py_ssize_t inner) noexcept nogil:
     """Elements after which the channels begin anew, a multiple of that if they are few."""
     cdef Py_ssize_t across = channels * inner
-    return across * max(<Py_ssize_t>1, REPEATED // across)
+    return across * max(<Py_ssize_t>1, min(outer, REPEATED // across))
 
 
 cdef repeated[::1] _repeat(const parameter[::1] of, Py_ssize_t inner, repeated[::1] out):
@@ -170,7 +170,7 @@ cdef _quantize_slices(
     cdef float[::1] factors
     cdef int32_t[::1] zeros
     if inner < NARROW:
-        period = _period(x.shape[1], inner)
+        period = _period(x.shape[0], x.shape[1], inner)
         own = np.empty(x.shape[1], np.float32)
         factors = own
         for c in range(x.shape[1]):
@@ -234,7 +234,7 @@ def dequantize_per_channel(
     if slices == 0 or inner == 0:
         return out
     if inner < NARROW:
-        period = _period(q.shape[1], inner)
+        period = _period(q.shape[0], q.shape[1], inner)
         factors = _repeat[double, double](scales, inner, np.empty(period, np.float64))
         zeros = _repeat[int64_t, int32_t](zero_points, inner, np.empty(period, np.int32))
         with nogil:
@@ -309,7 +309,7 @@ cdef _quantize_float_slices(
     cdef int threads = threads_for(slices * inner, GRAIN * BLOCK)
     cdef float[::1] factors, zeros
     if inner < NARROW:
-        period = _period(x.shape[1], inner)
+        period = _period(x.shape[0], x.shape[1], inner)
         factors = _repeat[float, float](scales, inner, np.empty(period, np.float32))
         zeros = _repeat[float, float](zero_points, inner, np.empty(period, np.float32))
         with nogil:
@@ -374,7 +374,7 @@ def dequantize_per_channel_float(
     if slices == 0 or inner == 0:
         return out
     if inner < NARROW:
-        period = _period(q.shape[1], inner)
+        period = _period(q.shape[0], q.shape[1], inner)
         factors = _repeat[float, float](scales, inner, np.empty(period, np.float32))
         zeros = _repeat[float, float](zero_points, inner, np.empty(period, np.float32))
         with nogil:

@@ -62,6 +62,16 @@ cdef void _max_images(
                    &scratch[t, 0])
 
 
+cdef inline stored lowest_of(stored unused) noexcept nogil:
+    """The smallest integer of a storage type."""
+    if stored is uint8_t:
+        return 0
+    elif stored is int8_t:
+        return -128
+    else:
+        return -2147483647 - 1
+
+
 def max_pool(const stored[:, :, :, ::1] q not None, geometry, counts):
     """Find the largest integer of every window; inputs are not checked."""
     cdef Geometry g
@@ -75,7 +85,7 @@ def max_pool(const stored[:, :, :, ::1] q not None, geometry, counts):
     kind = char_of(<stored>0)
     out = np.empty((q.shape[0], g.out_height, g.out_width, g.inner), kind)
     cdef stored[:, :, :, ::1] result = out
-    cdef stored lowest = np.iinfo(out.dtype).min
+    cdef stored lowest = lowest_of(<stored>0)
     if out.size == 0:
         return out
     if q.shape[1] == 0 or q.shape[2] == 0:

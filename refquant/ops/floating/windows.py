@@ -49,6 +49,8 @@ _MOST = 2**31 - 1
 
 def per_dimension(argument: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
     """Return a number for each dimension, or raise; one number stands for all."""
+    if type(value) is int and least <= value <= _MOST:
+        return (value,) * ndim
     values = tuple(value) if isinstance(value, tuple | list) else (value,)
     values = values * ndim if len(values) == 1 else values
     try:
