@@ -345,10 +345,12 @@ cdef void _join_part(
 cdef void _join_long(
     const stored* a, stored* q, Py_ssize_t n, Piece of, Requantizing by
 ) noexcept nogil:
-    """A piece of one row, of which threads take parts."""
+    """A piece of one row, of which threads take parts; one of no elements has no address."""
     cdef Py_ssize_t vectors = n if copied(of, by) else of.vectors
     cdef Py_ssize_t blocks = (vectors + BLOCK - 1) // BLOCK, block, start
     cdef int threads = threads_for(blocks, GRAIN)
+    if n == 0:
+        return
     if threads == 1:
         _join_part(a, q, vectors, of, by)
     else:
