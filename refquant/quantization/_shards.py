@@ -116,7 +116,7 @@ def run_shards(
     timeout: float | None,
     retries: int,
 ) -> list[FailedShard]:
-    """Run ``task(numbers, shard)`` on workers, merge what they saw, and list what was lost."""
+    """Run ``task(numbers, shard, attempt)`` on workers, merge what they saw, list what was lost."""
     waiting: deque[_Job] = deque()
     lost: list[_Job] = []
     # What a shard has seen, or why it has not, by its index, with its batches.
@@ -124,10 +124,11 @@ def run_shards(
     failed: list[FailedShard] = []
     merged = 0
 
-    def submit(job: _Job) -> None:
+    def submit(job: _Job, attempt: int = 0) -> None:
+        # Dask answers equal calls by one result, so that attempts have to differ.
         job.generation = pool.generation
         try:
-            job.future = pool.executor.submit(task, job.numbers, job.shard)
+            job.future = pool.executor.submit(task, job.numbers, job.shard, attempt)
         except (BrokenExecutor, RuntimeError) as error:  # it takes nothing any more
             pool.replace(job.generation)
             job.future, job.lost = None, failed_shard(job.numbers, None, error)
@@ -183,8 +184,8 @@ def run_shards(
         while waiting:
             finish_oldest()
         for job in lost:
-            for _ in range(retries):
-                submit(job)
+            for attempt in range(1, retries + 1):
+                submit(job, attempt)
                 if finish(job):
                     break
             ready.setdefault(job.index, (job.numbers, job.lost))

@@ -279,9 +279,14 @@ def _with_fresh_observers(model: Module) -> Module:
 
 
 def _run_shard(
-    choices: tuple[Any, str], blank: Module, run: Any, numbers: tuple[int, ...], shard: list[Any]
+    choices: tuple[Any, str],
+    blank: Module,
+    run: Any,
+    numbers: tuple[int, ...],
+    shard: list[Any],
+    attempt: int,
 ) -> dict[str, Any] | FailedShard:
-    """Run a shard on a copy of the model; runs in a worker."""
+    """Run a shard on a copy of the model; runs in a worker, the same for each attempt."""
     engine, kernel = choices
     failed = None
     try:

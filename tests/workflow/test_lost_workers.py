@@ -2,7 +2,8 @@
 
 import functools
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import pickle
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 from workflow import failing
@@ -41,6 +42,30 @@ def test_a_shard_whose_worker_died_once_runs_again(tmp_path):
     model = prepared()
     run = functools.partial(failing.dies_once, str(tmp_path))
     quantization.calibrate(model, data(), executor=processes, run=run, shard_size=2)
+    assert_same(ranges(model), ranges(quantization.calibrate(prepared(), data())))
+
+
+class OneAnswer(ThreadPoolExecutor):
+    """Answers equal calls by one result, as Dask does, and loses the first."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.answers = {}
+
+    def submit(self, task, *arguments):
+        call = pickle.dumps(arguments)
+        if not self.answers:
+            self.answers[call] = Future()
+            self.answers[call].set_exception(OSError("the worker is gone"))
+        if call not in self.answers:
+            self.answers[call] = super().submit(task, *arguments)
+        return self.answers[call]
+
+
+def test_a_lost_shard_runs_again_where_equal_calls_have_one_answer():
+    model = prepared()
+    with OneAnswer() as executor:
+        quantization.calibrate(model, data(), executor=executor, shard_size=2)
     assert_same(ranges(model), ranges(quantization.calibrate(prepared(), data())))
 
 
