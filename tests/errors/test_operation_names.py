@@ -1,6 +1,7 @@
 """Errors name the operation that was called, which they find on the stack."""
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -227,7 +228,7 @@ def output_of(*command, **environment):
         capture_output=True,
         text=True,
         check=True,
-        env={"REFQUANT_KERNELS": "reference", **environment},
+        env={**os.environ, "REFQUANT_KERNELS": "reference", **environment},
     )
     return done.stdout.splitlines()
 
