@@ -13,8 +13,8 @@ from refquant._kernels._attributes cimport embedded, separate
 from refquant._kernels._bands cimport Band, first_line_of, lines_of, widen_band
 from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows
 from refquant._kernels._depthwise cimport PIECE
+from refquant._kernels._float_tiles cimport multiply_add
 from refquant._kernels._images cimport Geometry
-from refquant._kernels._panels cimport multiply_add
 
 cdef enum:
     TAPS = 9

@@ -10,11 +10,12 @@ from libc.stdint cimport int8_t, uint8_t
 
 from refquant._kernels._bands cimport Band, first_line_of, lines_of, widen_band
 from refquant._kernels._columns cimport Columns
+from refquant._kernels._float_tiles cimport Row, TILE, TILE_ROWS
 from refquant._kernels._images cimport Geometry
 from refquant._kernels._integers cimport round_up
 from refquant._kernels._panels cimport (
-    MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window,
-    groups_of_tile, multiply_groups, multiply_panels, widen_tiles, widened_length,
+    MOST_PANEL_ROWS, PANEL, Window, add_piece, begin_window, groups_of_tile, multiply_groups,
+    multiply_panels, widen_tiles, widened_length,
 )
 
 

@@ -21,6 +21,7 @@ from refquant._kernels._columns cimport (
     Columns, set_offsets, set_static, table_length,
 )
 from refquant._kernels._depthwise cimport POINTERS, depthwise_line
+from refquant._kernels._float_tiles cimport TILE
 from refquant._kernels._images cimport Geometry, Position, advance, line_of, position_of
 from refquant._kernels._integers cimport round_up
 from refquant._kernels._nine_taps cimport TAPS, convolve_nine_taps, has_nine_taps
@@ -31,8 +32,7 @@ from refquant._kernels._panel_convolution cimport (
     Slice, convolve_band, widen_slice, window_of,
 )
 from refquant._kernels._panels cimport (
-    PANEL, TILE, Window, columns_of_slice, in_panels, on_a_line, room, widened_length,
-    window_length,
+    PANEL, Window, columns_of_slice, in_panels, on_a_line, room, widened_length, window_length,
 )
 from refquant._kernels._pipeline cimport post_of
 from refquant._kernels._product cimport (

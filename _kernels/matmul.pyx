@@ -17,14 +17,15 @@ from libc.string cimport memcpy, memset
 from refquant._kernels._columns cimport (
     Columns, set_dynamic, set_offsets, set_static, table_length,
 )
+from refquant._kernels._float_tiles cimport Row, TILE, TILE_ROWS
 from refquant._kernels._integers cimport round_up
 from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
 from refquant._kernels._panels cimport (
-    FEW_ROWS, MOST_PANEL_ROWS, PANEL, Row, TILE, TILE_ROWS, Window, add_piece, begin_window,
-    columns_of_slice, in_panels, multiply_few, multiply_panels, on_a_line, panel_rows_of_block,
-    room, widen_run, widen_tiles, widened_length, window_length,
+    FEW_ROWS, MOST_PANEL_ROWS, PANEL, Window, add_piece, begin_window, columns_of_slice,
+    in_panels, multiply_few, multiply_panels, on_a_line, panel_rows_of_block, room, widen_run,
+    widen_tiles, widened_length, window_length,
 )
 from refquant._kernels._pipeline cimport PostOps, post_of
 from refquant._kernels._product cimport (
