@@ -36,6 +36,17 @@ cdef enum:
     POINTERS = BLOCK + 2  # that one tap needs
 
 
+cdef inline Py_ssize_t moved_back(Py_ssize_t first, Py_ssize_t channels) noexcept nogil:
+    """Where the next channels begin, at most COLUMNS.
+
+    Loops with a rest take longer than whole ones, so the last channels are moved back to fill
+    vectors, and some are computed twice.
+    """
+    if channels < COLUMNS or (channels - first) % PIECE == 0:
+        return first
+    return min(first, channels - COLUMNS)
+
+
 cdef inline embedded clear(uint32_t* sums, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t c
     for c in range(n):
@@ -119,11 +130,8 @@ cdef inline void sum_and_finish(
     cdef int32_t[BLOCK * COLUMNS] acc
     cdef Py_ssize_t first = 0, n, i
     while first < channels:
+        first = moved_back(first, channels)
         n = min(<Py_ssize_t>COLUMNS, channels - first)
-        # Loops with a rest take longer than whole ones, so the last channels are moved back to
-        # fill a constant, and some are computed twice.
-        if n % PIECE != 0 and channels >= COLUMNS:
-            first, n = channels - COLUMNS, COLUMNS
         i = 0
         while i < positions:
             sum_channels(under + i * count, taps, count, channels, first, n, acc + i * COLUMNS)

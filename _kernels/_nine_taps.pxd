@@ -12,7 +12,7 @@ from libc.stdint cimport int32_t, uint8_t
 from refquant._kernels._attributes cimport embedded, separate
 from refquant._kernels._bands cimport Band, first_line_of, lines_of, widen_band
 from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows
-from refquant._kernels._depthwise cimport PIECE
+from refquant._kernels._depthwise cimport PIECE, moved_back
 from refquant._kernels._float_tiles cimport multiply_add
 from refquant._kernels._images cimport Geometry
 
@@ -97,10 +97,8 @@ cdef inline void sum_and_finish_nine(
     cdef int32_t[POSITIONS * COLUMNS] acc
     cdef Py_ssize_t channels = g.channels, first = 0, n, at
     while first < channels:
+        first = moved_back(first, channels)
         n = min(<Py_ssize_t>COLUMNS, channels - first)
-        # The last channels are moved back to fill a vector, and some are computed twice.
-        if n % PIECE != 0 and channels >= COLUMNS:
-            first, n = channels - COLUMNS, COLUMNS
         at = 0
         while at < n:
             at = min(at, n - PIECE)
