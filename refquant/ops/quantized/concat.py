@@ -12,7 +12,7 @@ from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks, layout
-from refquant.ops.quantized.affine import dequantize, quantize_array
+from refquant.ops.quantized.affine import dequantize, quantize_array, rule_for
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 
@@ -143,25 +143,13 @@ def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:
     return joined.reshape(batch, *size, joined.shape[1]).transpose(0, 3, 1, 2)
 
 
-def _rules(dtype: dtypes.dtype) -> tuple[Any, ...]:
-    """Look up how joined tensors are dequantized and quantized; the engine's record keeps that."""
-    record, key = engines.current(), ("cat", dtype)
-    rules = record.plans.get(key)
-    if rules is None:
-        operands = Operands(dtype)
-        rules = record.plans[key] = (
-            engines.Split.uniform(record.rule("dequantize_per_tensor", operands)),
-            record.rule("quantize_per_tensor", operands),
-        )
-    return rules
-
-
 def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:
     """Join along any dimension; positions count in the joined tensor."""
     dtype = pieces[0].dtype
     formats = {layout.format_of(p.array) for p in pieces}
     memory_format = formats.pop() if len(formats) == 1 else dtypes.contiguous_format
-    dequantizing, quantizing = _rules(dtype)
+    quantizing = rule_for("quantize_per_tensor", dtype)
+    dequantizing = engines.Split.uniform(rule_for("dequantize_per_tensor", dtype))
     if quantizing.vector is not quantizing.tail:
         real = np.concatenate([dequantize(p).array for p in pieces], axis=dim)
         if relu:

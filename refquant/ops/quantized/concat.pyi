@@ -13,7 +13,7 @@ from refquant._environment import enclose
 from refquant.engines import Operands
 from refquant.errors import ArgumentTypeError, DtypeError, ShapeError
 from refquant.ops import checks, layout
-from refquant.ops.quantized.affine import dequantize, quantize_array
+from refquant.ops.quantized.affine import dequantize, quantize_array, rule_for
 from refquant.ops.registered import operation
 from refquant.tensors import QuantizedTensor
 __all__ = ['cat', 'cat_relu']
@@ -109,9 +109,6 @@ def _cat(qx: Any, dim: Any, scale: Any, zero_point: Any, relu: bool) -> Quantize
 
 def _channels_last(pieces: Any, scale: Any, zero_point: Any, relu: Any) -> np.ndarray:
     """Join along the channels, which are the runs."""
-
-def _rules(dtype: dtypes.dtype) -> tuple[Any, ...]:
-    """Look up how joined tensors are dequantized and quantized; the engine's record keeps that."""
 
 def _general(pieces: Any, dim: Any, scale: Any, zero_point: Any, relu: Any) -> np.ndarray:
     """Join along any dimension; positions count in the joined tensor."""
