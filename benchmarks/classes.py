@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from layers import CLASSES, onnx_session
-from turns import add_outputs, least, processor, quiet, show, write
+from turns import add_outputs, add_selection, least, processor, quiet, selected, show, write
 
 import refquant
 
@@ -71,17 +71,8 @@ def arguments(words):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    known = refquant.kernels.available()
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="classes whose name has a word")
+    add_selection(parser, "classes whose name has a word")
     parser.add_argument("--list", action="store_true", help="print the names of the classes")
-    parser.add_argument(
-        "--kernels",
-        nargs="+",
-        metavar="NAME",
-        choices=known,
-        default=[refquant.kernels.current()],
-        help="choices of kernels, among " + ", ".join(known) + "; reference: the definitions",
-    )
     parser.add_argument("--threads", nargs="+", type=int, default=[1], metavar="COUNT")
     parser.add_argument(
         "--peers",
@@ -93,9 +84,7 @@ def arguments(words):
     parser.add_argument("--seconds", type=float, default=1.0, help="of each class and count")
     add_outputs(parser)
     options = parser.parse_args(words)
-    options.names = [n for n in CLASSES if not options.only or any(w in n for w in options.only)]
-    if not options.names:
-        parser.error(f"--only: no class has {' or '.join(options.only)} in its name")
+    options.names = selected(parser, options, CLASSES, "class")
     if options.peers is None:
         options.peers = installed()
     missing = set(options.peers) - set(installed())

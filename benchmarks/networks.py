@@ -19,9 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from one_network import NETWORKS
-from turns import add_outputs, processor, show, write
-
-import refquant
+from turns import add_outputs, add_selection, processor, selected, show, write
 
 PEERS = ("fbgemm", "onednn")
 MEGABYTE = 2**20
@@ -51,16 +49,7 @@ def arguments(words):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    known = refquant.kernels.available()
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="of " + ", ".join(NETWORKS))
-    parser.add_argument(
-        "--kernels",
-        nargs="+",
-        metavar="NAME",
-        choices=known,
-        default=[refquant.kernels.current()],
-        help="choices of kernels, among " + ", ".join(known),
-    )
+    add_selection(parser, "of " + ", ".join(NETWORKS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1], metavar="COUNT")
     parser.add_argument(
         "--peers",
@@ -72,9 +61,7 @@ def arguments(words):
     parser.add_argument("--seconds", type=float, default=3.0, help="of each network")
     add_outputs(parser)
     options = parser.parse_args(words)
-    options.names = [n for n in NETWORKS if not options.only or any(w in n for w in options.only)]
-    if not options.names:
-        parser.error(f"--only: no network has {' or '.join(options.only)} in its name")
+    options.names = selected(parser, options, NETWORKS, "network")
     is_there = util.find_spec("torch") is not None
     if options.peers and not is_there:
         parser.error("--peers: torch is not installed")

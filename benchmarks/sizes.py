@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from turns import add_outputs, least, processor, quiet, show, write
+from turns import add_outputs, add_selection, least, processor, quiet, selected, show, write
 
 import refquant
 
@@ -126,25 +126,14 @@ def arguments(words):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    known = refquant.kernels.available()
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="lines whose name has a word")
-    parser.add_argument(
-        "--kernels",
-        nargs="+",
-        metavar="NAME",
-        choices=known,
-        default=[refquant.kernels.current()],
-        help="choices of kernels, among " + ", ".join(known),
-    )
+    add_selection(parser, "lines whose name has a word")
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, metavar="COUNT")
     parser.add_argument("--threads", type=int, default=1, metavar="COUNT")
     parser.add_argument("--peer", action="store_true", help="measure PyTorch too")
     parser.add_argument("--seconds", type=float, default=0.3, help="of each figure")
     add_outputs(parser)
     options = parser.parse_args(words)
-    options.names = [n for n in LINES if not options.only or any(w in n for w in options.only)]
-    if not options.names:
-        parser.error(f"--only: no line has {' or '.join(options.only)} in its name")
+    options.names = selected(parser, options, LINES, "line")
     if min(options.sizes) < 1:
         parser.error(f"--sizes: expected positive numbers, got {min(options.sizes)}")
     if options.peer and util.find_spec("torch") is None:

@@ -91,6 +91,30 @@ def show(headings, rows, left=1):
     sys.stdout.flush()
 
 
+def add_selection(parser, only):
+    """Add the options that choose what is measured and by which kernels; `only` is a help text."""
+    import refquant
+
+    known = refquant.kernels.available()
+    parser.add_argument("--only", nargs="+", metavar="WORD", help=only)
+    parser.add_argument(
+        "--kernels",
+        nargs="+",
+        metavar="NAME",
+        choices=known,
+        default=[refquant.kernels.current()],
+        help="choices of kernels, among " + ", ".join(known) + "; reference: the definitions",
+    )
+
+
+def selected(parser, options, names, what):
+    """List the names that have a word of `--only`; none is an error."""
+    found = [n for n in names if not options.only or any(word in n for word in options.only)]
+    if not found:
+        parser.error(f"--only: no {what} has {' or '.join(options.only)} in its name")
+    return found
+
+
 def add_outputs(parser):
     """Add the options that write files."""
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
@@ -98,7 +122,7 @@ def add_outputs(parser):
 
 
 def write(options, headings, rows, figures):
-    """Write the files that are asked for."""
+    """Write the files that the options name."""
     if options.json is not None:
         facts = {"processor": processor(), "compiler": compiler(), "figures": figures}
         options.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
