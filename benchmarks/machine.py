@@ -4,7 +4,7 @@
     python benchmarks/machine.py --threads 2 --compiler clang --flags "-O3 -march=native"
 
 Copying by NumPy shows how many bytes can be read and written, in 10^9 a second, from the caches and
-from memory, to where a copy was before and to memory that is asked for anew. With a C compiler, the
+from memory, to where a copy was before and to newly allocated memory. With a C compiler, the
 tiles of `loops.py` show how many operations loops can reach, in 10^9 a second: dot products of
 bytes, for which lanes are added up, and float32, each by the depth of a sum.
 """
@@ -34,7 +34,7 @@ DOTS, FLOATS = ("dot 4x4", "dot 6x4", "dot 7x4"), "float 6x64"
 def copying(size, threads, seconds, fresh=False):
     """Measure 10^9 bytes a second, read and written, when each thread copies its part.
 
-    With `fresh` each copy goes to memory that is asked for anew, as results of operations do.
+    With `fresh` each copy goes to newly allocated memory, as results of operations do.
     """
     parts = [np.ones(size // threads, np.uint8) for _ in range(threads)]
     copies = [part.copy() for part in parts]
