@@ -13,7 +13,8 @@
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from refquant._kernels._attributes cimport embedded, separate
-from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows
+from refquant._kernels._columns cimport COLUMNS, Columns
+from refquant._kernels._finishing cimport finish_rows
 from refquant._kernels._images cimport Geometry, Position, line_of, position_of
 from refquant._kernels._integers cimport round_up
 
@@ -36,13 +37,15 @@ cdef enum:
     POINTERS = BLOCK + 2  # that one tap needs
 
 
-cdef inline Py_ssize_t moved_back(Py_ssize_t first, Py_ssize_t channels) noexcept nogil:
-    """Where the next channels begin, at most COLUMNS.
+cdef inline Py_ssize_t moved_back(
+    Py_ssize_t first, Py_ssize_t channels, Py_ssize_t piece
+) noexcept nogil:
+    """Where the next channels begin, at most COLUMNS, which are computed in pieces.
 
     Loops with a rest take longer than whole ones, so the last channels are moved back to fill
-    vectors, and some are computed twice.
+    pieces, and some are computed twice.
     """
-    if channels < COLUMNS or (channels - first) % PIECE == 0:
+    if channels < COLUMNS or (channels - first) % piece == 0:
         return first
     return min(first, channels - COLUMNS)
 
@@ -130,7 +133,7 @@ cdef inline void sum_and_finish(
     cdef int32_t[BLOCK * COLUMNS] acc
     cdef Py_ssize_t first = 0, n, i
     while first < channels:
-        first = moved_back(first, channels)
+        first = moved_back(first, channels, PIECE)
         n = min(<Py_ssize_t>COLUMNS, channels - first)
         i = 0
         while i < positions:

@@ -5,13 +5,14 @@
 #     all of them share, and a sum. Each row has a loop of its own: in one loop over all rows GCC
 #     moves sums to memory and back.
 # (b) Six rows by many columns, or twelve where there are fewer, are as many sums as registers hold.
-# (c) A row of the input is a list of pieces, so that what lies under the filter of a convolution is
+# (c) Loops ask behind their first turn whether there is another: where there might be none GCC
+#     keeps the sums in memory as well. So a row has a piece, and a piece a number.
+# (d) A row of the input is a list of pieces, so that what lies under the filter of a convolution is
 #     not copied: a filter of three lines has three pieces, which rows of the input share.
 
 from libc.math cimport fmaf
-from libc.stdint cimport int32_t, uint32_t
 
-from refquant._kernels._attributes cimport embedded
+from refquant._kernels._attributes cimport embedded, separate
 from refquant._kernels._columns cimport COLUMNS
 
 cdef extern from *:
@@ -44,23 +45,16 @@ cdef struct Piece:
     Py_ssize_t length
 
 
-cdef inline embedded store_row(
-    const float* sums, Py_ssize_t width, bint more, int32_t* acc
-) noexcept nogil:
-    """Store sums, or add them to what `acc` holds; `more` is constant in the caller.
-
-    With a branch here GCC makes scalars of the last loop before it.
-    """
-    cdef uint32_t keep = 0xFFFFFFFF if more else 0
-    cdef Py_ssize_t j
-    for j in range(width):
-        acc[j] = <int32_t>((<uint32_t>acc[j] & keep) + <uint32_t><int32_t>sums[j])
-
-
 cdef inline embedded clear(float* sums, Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t j
     for j in range(width):
         sums[j] = 0.0
+
+
+cdef inline embedded store(const float* sums, Py_ssize_t width, float* to) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(width):
+        to[j] = sums[j]
 
 
 cdef inline embedded add_products(
@@ -73,9 +67,9 @@ cdef inline embedded add_products(
 
 cdef inline embedded sum_wide_tile(
     const Row* rows, const Piece* piece, Py_ssize_t count, Py_ssize_t shift, const float* w,
-    Py_ssize_t width, bint more, int32_t* acc
+    Py_ssize_t width, float* sums
 ) noexcept nogil:
-    """Sum six rows by `width` columns, which is constant in the caller, as `more` is."""
+    """Sum six rows by `width` columns, which is constant in the caller."""
     cdef float[COLUMNS] s0, s1, s2, s3, s4, s5
     cdef const float* r0
     cdef const float* r1
@@ -83,18 +77,19 @@ cdef inline embedded sum_wide_tile(
     cdef const float* r3
     cdef const float* r4
     cdef const float* r5
-    cdef Py_ssize_t k, p, at
+    cdef Py_ssize_t k, p = 0, at
     clear(s0, width)
     clear(s1, width)
     clear(s2, width)
     clear(s3, width)
     clear(s4, width)
     clear(s5, width)
-    for p in range(count):
+    while True:
         at = piece[p].offset + shift
         r0, r1, r2 = rows[0] + at, rows[1] + at, rows[2] + at
         r3, r4, r5 = rows[3] + at, rows[4] + at, rows[5] + at
-        for k in range(piece[p].length):
+        k = 0
+        while True:
             add_products(r0[k], w, width, s0)
             add_products(r1[k], w, width, s1)
             add_products(r2[k], w, width, s2)
@@ -102,19 +97,25 @@ cdef inline embedded sum_wide_tile(
             add_products(r4[k], w, width, s4)
             add_products(r5[k], w, width, s5)
             w += width
-    store_row(s0, width, more, acc)
-    store_row(s1, width, more, acc + COLUMNS)
-    store_row(s2, width, more, acc + 2 * COLUMNS)
-    store_row(s3, width, more, acc + 3 * COLUMNS)
-    store_row(s4, width, more, acc + 4 * COLUMNS)
-    store_row(s5, width, more, acc + 5 * COLUMNS)
+            k += 1
+            if k == piece[p].length:
+                break
+        p += 1
+        if p == count:
+            break
+    store(s0, width, sums)
+    store(s1, width, sums + COLUMNS)
+    store(s2, width, sums + 2 * COLUMNS)
+    store(s3, width, sums + 3 * COLUMNS)
+    store(s4, width, sums + 4 * COLUMNS)
+    store(s5, width, sums + 5 * COLUMNS)
 
 
 cdef inline embedded sum_tall_tile(
     const Row* rows, const Piece* piece, Py_ssize_t count, Py_ssize_t shift, const float* w,
-    Py_ssize_t width, bint more, int32_t* acc
+    Py_ssize_t width, float* sums
 ) noexcept nogil:
-    """Sum twelve rows by `width` columns, which is constant in the caller, as `more` is."""
+    """Sum twelve rows by `width` columns, which is constant in the caller."""
     cdef float[COLUMNS] s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
     cdef const float* r0
     cdef const float* r1
@@ -128,7 +129,7 @@ cdef inline embedded sum_tall_tile(
     cdef const float* r9
     cdef const float* r10
     cdef const float* r11
-    cdef Py_ssize_t k, p, at
+    cdef Py_ssize_t k, p = 0, at
     clear(s0, width)
     clear(s1, width)
     clear(s2, width)
@@ -141,13 +142,14 @@ cdef inline embedded sum_tall_tile(
     clear(s9, width)
     clear(s10, width)
     clear(s11, width)
-    for p in range(count):
+    while True:
         at = piece[p].offset + shift
         r0, r1, r2 = rows[0] + at, rows[1] + at, rows[2] + at
         r3, r4, r5 = rows[3] + at, rows[4] + at, rows[5] + at
         r6, r7, r8 = rows[6] + at, rows[7] + at, rows[8] + at
         r9, r10, r11 = rows[9] + at, rows[10] + at, rows[11] + at
-        for k in range(piece[p].length):
+        k = 0
+        while True:
             add_products(r0[k], w, width, s0)
             add_products(r1[k], w, width, s1)
             add_products(r2[k], w, width, s2)
@@ -161,15 +163,52 @@ cdef inline embedded sum_tall_tile(
             add_products(r10[k], w, width, s10)
             add_products(r11[k], w, width, s11)
             w += width
-    store_row(s0, width, more, acc)
-    store_row(s1, width, more, acc + COLUMNS)
-    store_row(s2, width, more, acc + 2 * COLUMNS)
-    store_row(s3, width, more, acc + 3 * COLUMNS)
-    store_row(s4, width, more, acc + 4 * COLUMNS)
-    store_row(s5, width, more, acc + 5 * COLUMNS)
-    store_row(s6, width, more, acc + 6 * COLUMNS)
-    store_row(s7, width, more, acc + 7 * COLUMNS)
-    store_row(s8, width, more, acc + 8 * COLUMNS)
-    store_row(s9, width, more, acc + 9 * COLUMNS)
-    store_row(s10, width, more, acc + 10 * COLUMNS)
-    store_row(s11, width, more, acc + 11 * COLUMNS)
+            k += 1
+            if k == piece[p].length:
+                break
+        p += 1
+        if p == count:
+            break
+    store(s0, width, sums)
+    store(s1, width, sums + COLUMNS)
+    store(s2, width, sums + 2 * COLUMNS)
+    store(s3, width, sums + 3 * COLUMNS)
+    store(s4, width, sums + 4 * COLUMNS)
+    store(s5, width, sums + 5 * COLUMNS)
+    store(s6, width, sums + 6 * COLUMNS)
+    store(s7, width, sums + 7 * COLUMNS)
+    store(s8, width, sums + 8 * COLUMNS)
+    store(s9, width, sums + 9 * COLUMNS)
+    store(s10, width, sums + 10 * COLUMNS)
+    store(s11, width, sums + 11 * COLUMNS)
+
+
+# Tiles by name: in functions of their own GCC keeps no copy of the sums in memory.
+
+
+cdef inline separate sum_tile_of_64(
+    const Row* rows, const Piece* piece, Py_ssize_t count, Py_ssize_t shift, const float* w,
+    float* sums
+) noexcept nogil:
+    sum_wide_tile(rows, piece, count, shift, w, 64, sums)
+
+
+cdef inline separate sum_tile_of_32(
+    const Row* rows, const Piece* piece, Py_ssize_t count, Py_ssize_t shift, const float* w,
+    float* sums
+) noexcept nogil:
+    sum_wide_tile(rows, piece, count, shift, w, 32, sums)
+
+
+cdef inline separate sum_tile_of_16(
+    const Row* rows, const Piece* piece, Py_ssize_t count, Py_ssize_t shift, const float* w,
+    float* sums
+) noexcept nogil:
+    sum_wide_tile(rows, piece, count, shift, w, 16, sums)
+
+
+cdef inline separate sum_tall_tile_of_16(
+    const Row* rows, const Piece* piece, Py_ssize_t count, Py_ssize_t shift, const float* w,
+    float* sums
+) noexcept nogil:
+    sum_tall_tile(rows, piece, count, shift, w, 16, sums)

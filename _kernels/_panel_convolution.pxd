@@ -78,7 +78,7 @@ cdef inline void convolve_band(
     """Compute the columns of a slice for some lines of the output."""
     cdef Py_ssize_t total = lines_of(g, b, task) * g.out[2], start = 0, count, group, n
     cdef Py_ssize_t columns = s.last - s.first, length = widened_length(columns, window.depth)
-    cdef Py_ssize_t at_once = groups_of_tile(c, columns) if columns == in_group else 1
+    cdef Py_ssize_t at_once = groups_of_tile(c, window, columns) if columns == in_group else 1
     cdef const float* w
     cdef Row[MOST_PANEL_ROWS] rows
     q += first_line_of(g, b, task) * g.out[2] * outputs

@@ -11,11 +11,14 @@
 #     rows, in memory that the second-level cache holds; few rows take them as they are.
 
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
+from libc.string cimport memset
 
 from refquant._kernels._attributes cimport embedded
-from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows, sum_rows
+from refquant._kernels._columns cimport COLUMNS, Columns
+from refquant._kernels._finishing cimport finish_rows, finish_sums, sum_rows
 from refquant._kernels._float_tiles cimport (
-    Piece, Row, TILE, TILE_ROWS, multiply_add, store_row, sum_tall_tile, sum_wide_tile,
+    Piece, Row, TILE, TILE_ROWS, multiply_add, sum_tall_tile_of_16, sum_tile_of_16,
+    sum_tile_of_32, sum_tile_of_64,
 )
 from refquant._kernels._integers cimport round_up
 
@@ -157,38 +160,64 @@ cdef inline void widen_run(const uint8_t* x, Py_ssize_t n, float* to) noexcept n
 # -- sums ----------------------------------------------------------------------------------------
 
 
-cdef inline embedded sum_part(
+cdef inline void sum_part(
     const Row* rows, const Window* window, Py_ssize_t part, Py_ssize_t shift, const float* w,
-    Py_ssize_t width, bint tall, bint more, int32_t* acc
+    Py_ssize_t width, bint tall, float* sums
 ) noexcept nogil:
-    """Sum one part of the products of a tile; `more` is constant in the caller."""
+    """Sum one part of the products of a tile."""
     cdef const Piece* piece = window.pieces + window.starts[part]
     cdef Py_ssize_t count = window.starts[part + 1] - window.starts[part]
     w += part * EXACT * width
     if width == 64:
-        sum_wide_tile(rows, piece, count, shift, w, 64, more, acc)
+        sum_tile_of_64(rows, piece, count, shift, w, sums)
     elif width == 32:
-        sum_wide_tile(rows, piece, count, shift, w, 32, more, acc)
+        sum_tile_of_32(rows, piece, count, shift, w, sums)
     elif tall:
-        sum_tall_tile(rows, piece, count, shift, w, 16, more, acc)
+        sum_tall_tile_of_16(rows, piece, count, shift, w, sums)
     else:
-        sum_wide_tile(rows, piece, count, shift, w, 16, more, acc)
+        sum_tile_of_16(rows, piece, count, shift, w, sums)
 
 
 cdef inline void sum_tiles_of_floats(
-    const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t shift, const float* w,
-    Py_ssize_t width, int32_t* acc
+    const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t part, Py_ssize_t shift,
+    const float* w, Py_ssize_t width, float* sums
 ) noexcept nogil:
     """Sum `m` rows by the columns of a tile; pointers to rows go on to a multiple of six."""
-    cdef Py_ssize_t i = 0, part
+    cdef Py_ssize_t i = 0, height
     cdef bint tall
     while i < m:
         tall = TILE == 64 and width == 16 and m - i > TILE_ROWS
-        sum_part(rows + i, window, 0, shift, w, width, tall, False, acc)
-        for part in range(1, window.parts):
-            sum_part(rows + i, window, part, shift, w, width, tall, True, acc)
-        i += 2 * TILE_ROWS if tall else TILE_ROWS
-        acc += (2 * TILE_ROWS if tall else TILE_ROWS) * COLUMNS
+        sum_part(rows + i, window, part, shift, w, width, tall, sums)
+        height = 2 * TILE_ROWS if tall else TILE_ROWS
+        i += height
+        sums += height * COLUMNS
+
+
+cdef inline void sum_columns(
+    const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t part, Py_ssize_t shift,
+    const float* widened, Py_ssize_t n, float* sums
+) noexcept nogil:
+    """Sum `m` rows, `shift` floats further, by `n` columns, at most COLUMNS, in whole tiles."""
+    cdef Py_ssize_t at = 0, width, i
+    if window.depth == 0:
+        for i in range(m):
+            memset(sums + i * COLUMNS, 0, n * sizeof(float))
+        return
+    while at < n:
+        width = tile_width(n - at)
+        sum_tiles_of_floats(rows, m, window, part, shift, widened + at * window.depth, width,
+                            sums + at)
+        at += width
+
+
+cdef inline void add_part(
+    const float* sums, Py_ssize_t n, bint more, int32_t* acc
+) noexcept nogil:
+    """Store sums as integers, or add them to what `acc` holds."""
+    cdef uint32_t keep = 0xFFFFFFFF if more else 0
+    cdef Py_ssize_t j
+    for j in range(n):
+        acc[j] = <int32_t>((<uint32_t>acc[j] & keep) + <uint32_t><int32_t>sums[j])
 
 
 cdef inline void sum_few_rows(
@@ -208,7 +237,7 @@ cdef inline void sum_few_rows(
                 number = <float>x[i * stride + k]
                 for j in range(PANEL):
                     sums[j] = multiply_add(number, <float>panel[k * PANEL + j], sums[j])
-            store_row(sums, PANEL, part > 0, acc + i * COLUMNS)
+            add_part(sums, PANEL, part > 0, acc + i * COLUMNS)
 
 
 # -- blocks --------------------------------------------------------------------------------------
@@ -224,18 +253,6 @@ cdef inline uint32_t sum_of_window(const float* row, const Window* window) noexc
     return total
 
 
-cdef inline void sum_columns(
-    const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t shift, const float* widened,
-    Py_ssize_t n, int32_t* acc
-) noexcept nogil:
-    """Sum `m` rows, `shift` floats further, by `n` columns, at most COLUMNS, in whole tiles."""
-    cdef Py_ssize_t at = 0, width
-    while at < n:
-        width = tile_width(n - at)
-        sum_tiles_of_floats(rows, m, window, shift, widened + at * window.depth, width, acc + at)
-        at += width
-
-
 cdef inline void multiply_panels(
     const Columns* c, const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t shift,
     const float* widened, Py_ssize_t first, Py_ssize_t last, uint8_t* q, float* y,
@@ -246,23 +263,36 @@ cdef inline void multiply_panels(
     Rows are read `shift` floats further; pointers to them go on to a multiple of six. `widened`
     begins with column `first`. `q` or `y`, of rows `outputs` apart, is NULL.
     """
+    cdef float[MOST_PANEL_ROWS * COLUMNS] sums
     cdef int32_t[MOST_PANEL_ROWS * COLUMNS] acc
     cdef uint32_t[MOST_PANEL_ROWS] row_sums
-    cdef Py_ssize_t chunk, column, n, i
+    cdef Py_ssize_t chunk, column, n, part, i
     if c.row_sums:
         for i in range(m):
             row_sums[i] = sum_of_window(rows[i] + shift, window)
     for chunk in range((last - first + COLUMNS - 1) // COLUMNS):
         column = first + chunk * COLUMNS
         n = min(<Py_ssize_t>COLUMNS, last - column)
-        sum_columns(rows, m, window, shift, widened + (column - first) * window.depth, n, acc)
-        finish_rows(c, m, column, n, row_sums, acc, q, y, outputs)
+        for part in range(window.parts):
+            sum_columns(rows, m, window, part, shift, widened + (column - first) * window.depth,
+                        n, sums)
+            if window.parts > 1:
+                for i in range(m):
+                    add_part(sums + i * COLUMNS, n, part > 0, acc + i * COLUMNS)
+        if window.parts > 1:
+            finish_rows(c, m, column, n, row_sums, acc, q, y, outputs)
+        else:
+            finish_sums(c, m, column, n, row_sums, sums, COLUMNS, q, y, outputs)
 
 
-cdef inline Py_ssize_t groups_of_tile(const Columns* c, Py_ssize_t columns) noexcept nogil:
+cdef inline Py_ssize_t groups_of_tile(
+    const Columns* c, const Window* window, Py_ssize_t columns
+) noexcept nogil:
     """Groups of `columns` outputs that are finished together; tiles of the last one have room."""
     cdef Py_ssize_t whole = widened_length(columns, 1)
-    return 1 if c.row_sums or whole > COLUMNS else 1 + (COLUMNS - whole) // columns
+    if c.row_sums or window.parts > 1 or whole > COLUMNS:
+        return 1
+    return 1 + (COLUMNS - whole) // columns
 
 
 cdef inline void multiply_groups(
@@ -270,14 +300,14 @@ cdef inline void multiply_groups(
     Py_ssize_t apart, const float* widened, Py_ssize_t first, Py_ssize_t columns,
     Py_ssize_t groups, uint8_t* q, Py_ssize_t outputs
 ) noexcept nogil:
-    """As `multiply_panels`, for `groups` of few columns whose inputs are `apart`."""
-    cdef int32_t[MOST_PANEL_ROWS * COLUMNS] acc
+    """As `multiply_panels`, for `groups` of few columns whose inputs are `apart`, of one part."""
+    cdef float[MOST_PANEL_ROWS * COLUMNS] sums
     cdef Py_ssize_t group
     for group in range(groups):
-        sum_columns(rows, m, window, shift + group * apart,
+        sum_columns(rows, m, window, 0, shift + group * apart,
                     widened + group * widened_length(columns, window.depth), columns,
-                    acc + group * columns)
-    finish_rows(c, m, first, groups * columns, NULL, acc, q, NULL, outputs)
+                    sums + group * columns)
+    finish_sums(c, m, first, groups * columns, NULL, sums, COLUMNS, q, NULL, outputs)
 
 
 cdef inline void multiply_few(

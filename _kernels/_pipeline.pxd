@@ -70,10 +70,10 @@ cdef inline float relu(float v) noexcept nogil:
     return v if v > 0.0 else <float>0.0
 
 
-cdef inline uint8_t clamp_then_round(float t, float lo, float hi) noexcept nogil:
+cdef inline int32_t clamp_then_round(float t, float lo, float hi) noexcept nogil:
     """NaN becomes the upper end."""
     t = t if t < hi else hi
-    return <uint8_t><int32_t>rintf(t if t > lo else lo)
+    return <int32_t>rintf(t if t > lo else lo)
 
 
 cdef inline uint8_t round_then_clamp(float t, float lo, float hi) noexcept nogil:
@@ -109,7 +109,7 @@ cdef inline void finish_in_real(
             done[j] = round_then_clamp(v[j] / scale + z, lo, hi)
     else:
         for j in range(n):
-            done[j] = clamp_then_round(v[j] * inv + z, lo, hi)
+            done[j] = <uint8_t>clamp_then_round(v[j] * inv + z, lo, hi)
 
 
 cdef inline bint is_plain(const PostOps* post, int code) noexcept nogil:

@@ -15,7 +15,8 @@
 from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t
 
 from refquant._kernels._attributes cimport embedded, narrow
-from refquant._kernels._columns cimport COLUMNS, Columns, finish_rows, sum_rows
+from refquant._kernels._columns cimport COLUMNS, Columns
+from refquant._kernels._finishing cimport finish_rows, sum_rows
 from refquant._kernels._integers cimport round_up
 
 cdef extern from *:

@@ -1,8 +1,8 @@
 """Kernels of refquant.reference.convolution.
 
 Design
-(a) Tiles stand in _product.pxd, offsets and output rules in _columns.pxd; here is what lies under
-    the filter.
+(a) Tiles stand in _product.pxd, offsets in _columns.pxd, output rules in _output_rules.pxd; here
+    is what lies under the filter.
 (b) A block of output positions is gathered into scratch memory of a few tens of KiB and multiplied
     by all filters while it lies in the cache; nothing of the size of an image is allocated.
 (c) Without groups and dilation neighboring columns of the filter are neighbors in memory, so a
@@ -329,25 +329,19 @@ def convolve(
 
 
 cdef _convolve_nine_taps(
-    const Columns* c, const Geometry* g, const uint8_t* x, const int32_t[:, ::1] taps,
-    Py_ssize_t images, uint8_t* q
+    const Columns* c, const Geometry* g, const uint8_t* outside, const uint8_t* x,
+    const int32_t[:, ::1] taps, Py_ssize_t rows, int threads, uint8_t* q
 ):
-    """Compute all bands."""
-    cdef Py_ssize_t channels = g.channels, t, k, task
-    cdef Band b = band_of(g)
-    cdef Py_ssize_t tasks = images * g.out[0] * bands_of(g, &b)
-    cdef int threads = threads_for(
-        images * g.out[0] * g.out[1] * g.out[2] * channels * TAPS, GRAIN // 4)
-    cdef float[:, ::1] scratch = np.empty((threads, room(b.size)), np.float32)
+    """Compute all lines of the output."""
+    cdef Py_ssize_t channels = g.channels, t, k, row
     cdef float[::1] widened = np.empty(TAPS * channels, np.float32)
     with nogil:
         for t in range(TAPS):
             for k in range(channels):
                 widened[t * channels + k] = <float>taps[t, k]
-        for task in prange(tasks, num_threads=threads, schedule="static",
-                           use_threads_if=threads > 1):
-            convolve_nine_taps(c, g, &b, task, on_a_line(&scratch[threadid(), 0]), x,
-                               &widened[0], q)
+        for row in prange(rows, num_threads=threads, schedule="static",
+                          use_threads_if=threads > 1):
+            convolve_nine_taps(c, g, row, outside, x, &widened[0], q)
 
 
 def convolve_depthwise(
@@ -379,10 +373,11 @@ def convolve_depthwise(
     set_offsets(&c, &table[0], channels, 0, of.zero_point, 0, &sums[0], NULL)
     set_static(&c, channels, &scales[0], &bias[0], of.scale, to, by, post_of(post))
     c.start = &q[0, 0, 0, 0, 0]
-    if has_nine_taps(&g):
-        _convolve_nine_taps(&c, &g, &x[0, 0, 0, 0, 0], taps, x.shape[0], &q[0, 0, 0, 0, 0])
-        return out
     outside = np.full(channels, of.zero_point, np.uint8)
+    if has_nine_taps(&g):
+        _convolve_nine_taps(&c, &g, &outside[0], &x[0, 0, 0, 0, 0], taps, rows, threads,
+                            &q[0, 0, 0, 0, 0])
+        return out
     under = np.empty((threads, POINTERS * taps.shape[0]), np.uintp)
     with nogil:
         for row in prange(rows, num_threads=threads, schedule="static",

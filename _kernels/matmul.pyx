@@ -1,8 +1,8 @@
 """Kernels of refquant.reference.matmul.
 
 Design
-(a) Tiles stand in _product.pxd, offsets and output rules in _columns.pxd; here is the split into
-    blocks.
+(a) Tiles stand in _product.pxd, offsets in _columns.pxd, output rules in _output_rules.pxd; here
+    is the split into blocks.
 (b) A block of input rows is copied into scratch memory, padded and aligned, and multiplied by all
     columns while it lies in the cache.
 (c) Few rows are cut by columns too, so that every thread has work. The cut depends on the shape

@@ -57,6 +57,17 @@ LOOPS = [
     loop("tile of dot products", PRODUCTS, DOT, all=16),
     # Six rows of as many vectors as there are registers for.
     loop("tile of float products", PRODUCTS, FUSED, all=16, avx2=8, baseline=24),
+    # Three numbers of a line of each channel become floats for nine products.
+    loop(
+        "filters of nine taps",
+        "convolution",
+        {
+            "avx2": r"^vpmovzxbd\s.*\(.*%ymm",
+            "avx512vnni": r"^vpmovzxbd\s.*\(.*%zmm",
+            **on_arm("uxtl2"),
+        },
+        all=3,
+    ),
     loop("integers to floats", CONVERTING, on_x86("cvtdq2ps"), all=4),
     loop("integers to floats", CONVERTING, on_arm("scvtf"), all=4),
     loop("floats to integers", CONVERTING, on_x86("cvttps2dq"), all=4),

@@ -11,7 +11,7 @@ nothing, to a multiple of `ROWS` rows and to `padded_depth` columns; or panels o
 each, which stand beside each other. Which of both is faster depends on the processor and the depth.
 
 See ``_kernels/matmul.pyx``; what it does with a sum is ``finish_columns`` of
-``_kernels/_columns.pxd``.
+``_kernels/_output_rules.pxd``.
 """
 
 import numpy as np

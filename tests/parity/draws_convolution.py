@@ -62,11 +62,18 @@ DEPTHWISE = (
     (0, (1, 5, 5), 3, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
     (1, (1, 3, 11), 96, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
     (1, (1, 5, 14), 33, (1, 2, 5), (1, 1, 3), (0, 0, 2), (1, 1, 1)),
-    # Filters of nine taps: more than one block of positions, channels that fill vectors in part.
-    (1, (1, 3, 51), 20, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+    # Filters of nine taps: lines that are summed in pieces, channels that fill vectors in part,
+    # planes and lines and columns that lie outside the image, images narrower than the filter.
+    (1, (1, 3, 140), 20, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+    (1, (1, 2, 131), 24, (1, 3, 3), (1, 1, 2), (0, 2, 3), (1, 1, 1)),
     (2, (1, 11, 9), 68, (1, 3, 3), (1, 2, 2), (0, 2, 1), (1, 1, 1)),
+    (1, (2, 12, 7), 16, (1, 3, 3), (2, 1, 1), (1, 2, 3), (1, 2, 1)),
     (1, (2, 12, 7), 16, (1, 3, 3), (2, 1, 1), (1, 2, 3), (1, 2, 3)),
+    (1, (1, 9, 20), 17, (1, 3, 3), (1, 1, 3), (0, 1, 1), (1, 1, 1)),
     (1, (1, 1, 1), 4, (1, 3, 3), (1, 1, 1), (0, 1, 1), (1, 1, 1)),
+    (1, (1, 1, 2), 19, (1, 3, 3), (1, 2, 2), (0, 4, 6), (1, 1, 1)),
+    (1, (1, 3, 2), 33, (1, 3, 3), (1, 1, 1), (0, 1, 5), (1, 1, 1)),
+    (1, (1, 4, 3), 16, (1, 3, 3), (1, 1, 1), (0, 0, 0), (1, 1, 1)),
 )
 
 
@@ -93,6 +100,13 @@ def finished(rng, x, weight, quantizer, bias_rule, rule):
         return bias.astype(np.float32), output_at_once(rng, scale), at_once(rule)
     by = in_steps(bias_rule, MULTIPLIER[int(rng.integers(2))], rule)
     return bias.astype(np.float32), quint8_output(rng, scale), by
+
+
+def with_large_bias(drawn):
+    """Have biases that float32 does not hold when they are integers."""
+    x, quantizer, weight, bias, *others = drawn
+    large = (2.0**24 + np.arange(len(bias))) * quantizer.scale * weight.scales
+    return x, quantizer, weight, large.astype(np.float32), *others
 
 
 def with_post(rng, drawn, places):
@@ -148,6 +162,7 @@ def convolve(rng):
         for bias_rule in BIAS:
             for rule in ROUNDING:
                 yield convolution(rng, case, bias_rule, rule)
+            yield with_large_bias(convolution(rng, case, bias_rule, rules.FLOAT_PRODUCT))
         for rule in AT_ONCE:
             yield convolution(rng, case, rules.BIAS_DIVIDED, rule)
 
@@ -166,6 +181,7 @@ def convolve_depthwise(rng):
         for bias_rule in BIAS:
             for rule in ROUNDING:
                 yield depthwise(rng, case, bias_rule, rule)
+            yield with_large_bias(depthwise(rng, case, bias_rule, rules.FLOAT_PRODUCT))
         for rule in AT_ONCE:
             yield depthwise(rng, case, rules.BIAS_DIVIDED, rule)
 
