@@ -31,6 +31,8 @@ __all__ = [
     "slices",
     "to_format",
     "vector_length",
+    "with_channels_last",
+    "with_channels_second",
 ]
 
 # Dimensions from the slowest to the fastest in memory.
@@ -68,6 +70,26 @@ def _order(array: np.ndarray, memory_format) -> tuple[int, ...]:
             got=f"shape {array.shape}",
         )
     return order
+
+
+@lru_cache(maxsize=8)
+def _to_last(ndim: int) -> tuple[int, ...]:
+    return (0, *range(2, ndim), 1)
+
+
+@lru_cache(maxsize=8)
+def _to_second(ndim: int) -> tuple[int, ...]:
+    return (0, ndim - 1, *range(1, ndim - 1))
+
+
+def with_channels_last(array: np.ndarray) -> np.ndarray:
+    """View an array whose axis 1 comes last."""
+    return array.transpose(_to_last(array.ndim))
+
+
+def with_channels_second(array: np.ndarray) -> np.ndarray:
+    """View an array whose last axis comes second."""
+    return array.transpose(_to_second(array.ndim))
 
 
 def is_contiguous(array: np.ndarray, memory_format=dtypes.contiguous_format) -> bool:

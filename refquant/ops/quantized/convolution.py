@@ -8,7 +8,7 @@ from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
-from refquant.ops import checks
+from refquant.ops import checks, layout
 from refquant.ops.quantized.convolution_prepack import packed_convolution
 from refquant.ops.quantized.linear_layers import AFTER, quint8_input
 from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
@@ -45,7 +45,7 @@ def _addition(addend: QuantizedTensor, shape: tuple[int, ...], post: PostOps) ->
             expected=f"of shape {shape}, as the result",
             got=f"shape {addend.array.shape}",
         )
-    array = np.moveaxis(addend.array, 1, -1)
+    array = layout.with_channels_last(addend.array)
     array = array if array.ndim == 5 else array[:, None]
     array = np.ascontiguousarray(array)
     return post._replace(addend=array, scale=addend.scale, zero_point=addend.zero_point)
@@ -56,7 +56,7 @@ def _images(
 ) -> np.ndarray:
     """Lay out images channels last, with depth, as the filters meet them."""
     window = packed.window
-    images = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    images = np.ascontiguousarray(layout.with_channels_last(x))
     images = images if len(sizes) == 3 else images[:, None]
     if not window.transposed:
         return images
@@ -103,7 +103,8 @@ def convolve_packed(
         )  # fmt: skip
     if len(packed.window.stride) == 2:
         q = q[:, 0]
-    return QuantizedTensor._unchecked(np.moveaxis(q, -1, 1), dtypes.quint8, scale, zero_point)
+    q = layout.with_channels_second(q)
+    return QuantizedTensor._unchecked(q, dtypes.quint8, scale, zero_point)
 
 
 def run_convolution(

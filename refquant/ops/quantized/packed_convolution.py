@@ -8,6 +8,7 @@ import numpy as np
 from refquant import arguments, dtypes, kernels
 from refquant.engines import Convolution
 from refquant.errors import ArgumentTypeError, OperationError, ShapeError
+from refquant.ops import layout
 from refquant.ops.quantized.packing import PackedWeight, copy_weight, prefers_panels
 from refquant.reference.operands import Geometry, ProductRules, Weight
 from refquant.tensors import QuantizedTensor
@@ -62,7 +63,7 @@ class PackedConvolution(PackedWeight):
         `refquant.reference.convolution.spread` makes.
     """
 
-    __slots__ = ("depthwise", "geometry", "window")
+    __slots__ = ("_checked", "depthwise", "geometry", "window")
 
     def __init__(self, weight, bias, window: Window):
         outputs, self.window = weight.array.shape[0], window
@@ -78,6 +79,8 @@ class PackedConvolution(PackedWeight):
                 *((first, *part) for first, part in zip((1, 1, 0, 1), geometry, strict=True))
             )
         self.geometry = geometry
+        # The last image that was checked, and its result.
+        self._checked: tuple[tuple[int, ...] | None, tuple[int, ...]] = None, ()
         filters = self.filters()
         depth = math.prod(filters.shape[1:])
         self.depthwise = window.groups > 1 and window.groups == outputs and filters.shape[-1] == 1
@@ -102,7 +105,7 @@ class PackedConvolution(PackedWeight):
             array = of_groups.swapaxes(1, 2).reshape(groups * outputs, channels // groups, *kernel)
             array = np.flip(array, axis=tuple(range(2, array.ndim)))
         shape = (array.shape[0], *self.geometry.kernel, array.shape[1])
-        return np.ascontiguousarray(np.moveaxis(array, 1, -1).reshape(shape))
+        return np.ascontiguousarray(layout.with_channels_last(array).reshape(shape))
 
     def convolution(self) -> Convolution:
         """Describe the convolution; `rules_of` tells more of transposed ones."""
@@ -135,6 +138,13 @@ class PackedConvolution(PackedWeight):
 
     def check_image(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the extents of the result for an image of a shape, or raise."""
+        checked, sizes = self._checked
+        if shape != checked:
+            sizes = self._sizes_for(shape)
+            self._checked = shape, sizes
+        return sizes
+
+    def _sizes_for(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         window, kernel = self.window, self.kept_weight.array.shape[2:]
         dims = len(window.stride)
         if len(shape) != dims + 2:
