@@ -4,7 +4,8 @@
 # (a) For each number of the input there is one loop over the columns: a product with a number that
 #     all of them share, and a sum. Each row has a loop of its own: in one loop over all rows GCC
 #     moves sums to memory and back.
-# (b) Six rows by many columns, or twelve where there are fewer, are as many sums as registers hold.
+# (b) Six rows by many columns, or ten where there are fewer, are as many sums as registers hold, and
+#     as many rows.
 # (c) Loops ask behind their first turn whether there is another: where there might be none GCC
 #     keeps the sums in memory as well. So a row has a piece, and a piece a number.
 # (d) A row of the input is a list of pieces, so that what lies under the filter of a convolution is
@@ -36,6 +37,7 @@ cdef extern from *:
 
 cdef enum:
     TILE_ROWS = 6
+    TALL_ROWS = 10
 
 ctypedef const float* Row
 
@@ -115,8 +117,8 @@ cdef inline embedded sum_tall_tile(
     const Row* rows, const Piece* piece, Py_ssize_t count, Py_ssize_t shift, const float* w,
     Py_ssize_t width, float* sums
 ) noexcept nogil:
-    """Sum twelve rows by `width` columns, which is constant in the caller."""
-    cdef float[COLUMNS] s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
+    """Sum ten rows by `width` columns, which is constant in the caller."""
+    cdef float[COLUMNS] s0, s1, s2, s3, s4, s5, s6, s7, s8, s9
     cdef const float* r0
     cdef const float* r1
     cdef const float* r2
@@ -127,8 +129,6 @@ cdef inline embedded sum_tall_tile(
     cdef const float* r7
     cdef const float* r8
     cdef const float* r9
-    cdef const float* r10
-    cdef const float* r11
     cdef Py_ssize_t k, p = 0, at
     clear(s0, width)
     clear(s1, width)
@@ -140,14 +140,12 @@ cdef inline embedded sum_tall_tile(
     clear(s7, width)
     clear(s8, width)
     clear(s9, width)
-    clear(s10, width)
-    clear(s11, width)
     while True:
         at = piece[p].offset + shift
         r0, r1, r2 = rows[0] + at, rows[1] + at, rows[2] + at
         r3, r4, r5 = rows[3] + at, rows[4] + at, rows[5] + at
         r6, r7, r8 = rows[6] + at, rows[7] + at, rows[8] + at
-        r9, r10, r11 = rows[9] + at, rows[10] + at, rows[11] + at
+        r9 = rows[9] + at
         k = 0
         while True:
             add_products(r0[k], w, width, s0)
@@ -160,8 +158,6 @@ cdef inline embedded sum_tall_tile(
             add_products(r7[k], w, width, s7)
             add_products(r8[k], w, width, s8)
             add_products(r9[k], w, width, s9)
-            add_products(r10[k], w, width, s10)
-            add_products(r11[k], w, width, s11)
             w += width
             k += 1
             if k == piece[p].length:
@@ -179,8 +175,6 @@ cdef inline embedded sum_tall_tile(
     store(s7, width, sums + 7 * COLUMNS)
     store(s8, width, sums + 8 * COLUMNS)
     store(s9, width, sums + 9 * COLUMNS)
-    store(s10, width, sums + 10 * COLUMNS)
-    store(s11, width, sums + 11 * COLUMNS)
 
 
 # Tiles by name: in functions of their own GCC keeps no copy of the sums in memory.

@@ -10,12 +10,11 @@ from libc.stdint cimport int8_t, uint8_t
 
 from refquant._kernels._bands cimport Band, first_line_of, lines_of, widen_band
 from refquant._kernels._columns cimport Columns
-from refquant._kernels._float_tiles cimport Row, TILE, TILE_ROWS
+from refquant._kernels._float_tiles cimport Row, TILE
 from refquant._kernels._images cimport Geometry
-from refquant._kernels._integers cimport round_up
 from refquant._kernels._panels cimport (
-    MOST_PANEL_ROWS, PANEL, Window, add_piece, begin_window, groups_of_tile, multiply_groups,
-    multiply_panels, widen_tiles, widened_length,
+    MOST_PANEL_ROWS, PANEL, PANEL_ROWS, Window, add_piece, begin_window, fill_last_tile,
+    groups_of_tile, multiply_groups, multiply_panels, widen_tiles, widened_length,
 )
 
 
@@ -66,8 +65,7 @@ cdef inline void set_rows(
         column += 1
         if column == g.out[2]:
             line, column = line + 1, 0
-    for i in range(count, round_up(count, TILE_ROWS)):
-        rows[i] = rows[count - 1]
+    fill_last_tile(rows, count)
 
 
 cdef inline void convolve_band(
@@ -80,7 +78,7 @@ cdef inline void convolve_band(
     cdef Py_ssize_t columns = s.last - s.first, length = widened_length(columns, window.depth)
     cdef Py_ssize_t at_once = groups_of_tile(c, window, columns) if columns == in_group else 1
     cdef const float* w
-    cdef Row[MOST_PANEL_ROWS] rows
+    cdef Row[PANEL_ROWS] rows
     q += first_line_of(g, b, task) * g.out[2] * outputs
     widen_band(g, b, task, x, scratch)
     while start < total:

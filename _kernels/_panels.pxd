@@ -17,7 +17,7 @@ from refquant._kernels._attributes cimport embedded
 from refquant._kernels._columns cimport COLUMNS, Columns
 from refquant._kernels._finishing cimport finish_rows, finish_sums, sum_rows
 from refquant._kernels._float_tiles cimport (
-    Piece, Row, TILE, TILE_ROWS, multiply_add, sum_tall_tile_of_16, sum_tile_of_16,
+    Piece, Row, TALL_ROWS, TILE, TILE_ROWS, multiply_add, sum_tall_tile_of_16, sum_tile_of_16,
     sum_tile_of_32, sum_tile_of_64,
 )
 from refquant._kernels._integers cimport round_up
@@ -26,7 +26,8 @@ cdef enum:
     PANEL = 32  # columns of a panel
     FEW_ROWS = 2  # for which weights are not turned into floats
     EXACT = 512  # products whose sum float32 holds
-    MOST_PANEL_ROWS = 48  # of a block, a multiple of TILE_ROWS
+    MOST_PANEL_ROWS = 60  # of a block, a multiple of TILE_ROWS and TALL_ROWS
+    PANEL_ROWS = MOST_PANEL_ROWS + TILE_ROWS  # with those that only fill the last tile
     BLOCK_FLOATS = 16384  # of input that a block works on
     SLICE_FLOATS = 1 << 18  # of weight that are turned into floats at once
     LINE = 16  # floats of a line of the cache
@@ -88,6 +89,13 @@ cdef inline Py_ssize_t tile_width(Py_ssize_t columns) noexcept nogil:
 cdef inline Py_ssize_t widened_length(Py_ssize_t columns, Py_ssize_t depth) noexcept nogil:
     """Floats of a weight: whole tiles."""
     return depth * round_up(columns, 16 if TILE == 64 else TILE)
+
+
+cdef inline void fill_last_tile(Row* rows, Py_ssize_t count) noexcept nogil:
+    """Repeat the last of `count` rows, of which there may be too few for a tile."""
+    cdef Py_ssize_t i
+    for i in range(count, count + TILE_ROWS):
+        rows[i] = rows[count - 1]
 
 
 cdef inline Py_ssize_t panel_rows_of_block(Py_ssize_t depth) noexcept nogil:
@@ -182,13 +190,13 @@ cdef inline void sum_tiles_of_floats(
     const Row* rows, Py_ssize_t m, const Window* window, Py_ssize_t part, Py_ssize_t shift,
     const float* w, Py_ssize_t width, float* sums
 ) noexcept nogil:
-    """Sum `m` rows by the columns of a tile; pointers to rows go on to a multiple of six."""
+    """Sum `m` rows by the columns of a tile; pointers to rows go on for the last tile."""
     cdef Py_ssize_t i = 0, height
     cdef bint tall
     while i < m:
-        tall = TILE == 64 and width == 16 and m - i > TILE_ROWS
+        tall = TILE == 64 and width == 16 and m - i >= TALL_ROWS
         sum_part(rows + i, window, part, shift, w, width, tall, sums)
-        height = 2 * TILE_ROWS if tall else TILE_ROWS
+        height = TALL_ROWS if tall else TILE_ROWS
         i += height
         sums += height * COLUMNS
 
@@ -260,10 +268,10 @@ cdef inline void multiply_panels(
 ) noexcept nogil:
     """Multiply `m` rows by columns `first` to `last` and finish them into `q` or `y`.
 
-    Rows are read `shift` floats further; pointers to them go on to a multiple of six. `widened`
+    Rows are read `shift` floats further; pointers to them go on for the last tile. `widened`
     begins with column `first`. `q` or `y`, of rows `outputs` apart, is NULL.
     """
-    cdef float[MOST_PANEL_ROWS * COLUMNS] sums
+    cdef float[PANEL_ROWS * COLUMNS] sums
     cdef int32_t[MOST_PANEL_ROWS * COLUMNS] acc
     cdef uint32_t[MOST_PANEL_ROWS] row_sums
     cdef Py_ssize_t chunk, column, n, part, i
@@ -301,7 +309,7 @@ cdef inline void multiply_groups(
     Py_ssize_t groups, uint8_t* q, Py_ssize_t outputs
 ) noexcept nogil:
     """As `multiply_panels`, for `groups` of few columns whose inputs are `apart`, of one part."""
-    cdef float[MOST_PANEL_ROWS * COLUMNS] sums
+    cdef float[PANEL_ROWS * COLUMNS] sums
     cdef Py_ssize_t group
     for group in range(groups):
         sum_columns(rows, m, window, 0, shift + group * apart,

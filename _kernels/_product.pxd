@@ -46,7 +46,7 @@ cdef enum:
     SHALLOW = 256
     TILE_ROWS = 6
     MOST_ROWS = 60  # of a block, a multiple of TILE_ROWS
-    BLOCK_BYTES = 24576  # of input that a block works on, which the first-level cache holds
+    BLOCK_BYTES = 28672  # of input that a block works on, which the first-level cache holds
 
 
 cdef inline Py_ssize_t padded_depth(Py_ssize_t depth) noexcept nogil:

@@ -23,9 +23,9 @@ from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
 from refquant._kernels._panels cimport (
-    FEW_ROWS, MOST_PANEL_ROWS, PANEL, Window, add_piece, begin_window, columns_of_slice,
-    in_panels, multiply_few, multiply_panels, on_a_line, panel_rows_of_block, room, widen_run,
-    widen_tiles, widened_length, window_length,
+    FEW_ROWS, PANEL, PANEL_ROWS, Window, add_piece, begin_window, columns_of_slice,
+    fill_last_tile, in_panels, multiply_few, multiply_panels, on_a_line, panel_rows_of_block, room,
+    widen_run, widen_tiles, widened_length, window_length,
 )
 from refquant._kernels._pipeline cimport PostOps, post_of
 from refquant._kernels._product cimport (
@@ -145,12 +145,11 @@ cdef void _block_of_panels(
     cdef Py_ssize_t start = task // cuts * height, count = min(height, m - start), i
     cdef Py_ssize_t depth = window.depth, at = first + task % cuts * SLICE
     cdef Py_ssize_t end = min(at + SLICE, last) if cuts > 1 else last
-    cdef Row[MOST_PANEL_ROWS] rows
+    cdef Row[PANEL_ROWS] rows
     for i in range(count):
         rows[i] = scratch + i * (depth + GAP)
         widen_run(x + (start + i) * depth, depth, scratch + i * (depth + GAP))
-    for i in range(count, round_up(count, TILE_ROWS)):
-        rows[i] = rows[count - 1]
+    fill_last_tile(rows, count)
     multiply_panels(
         c, rows, count, window, 0, widened + (at - first) * depth, at, end,
         q + start * outputs if q != NULL else NULL, y + start * outputs if y != NULL else NULL,
