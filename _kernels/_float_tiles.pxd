@@ -4,8 +4,8 @@
 # (a) For each number of the input there is one loop over the columns: a product with a number that
 #     all of them share, and a sum. Each row has a loop of its own: in one loop over all rows GCC
 #     moves sums to memory and back.
-# (b) Six rows by many columns, or ten where there are fewer, are as many sums as registers hold, and
-#     as many rows.
+# (b) Six rows by many columns, or ten where there are fewer, are as many sums and as many rows as
+#     there are registers for.
 # (c) Loops ask behind their first turn whether there is another: where there might be none GCC
 #     keeps the sums in memory as well. So a row has a piece, and a piece a number.
 # (d) A row of the input is a list of pieces, so that what lies under the filter of a convolution is

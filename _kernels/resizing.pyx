@@ -1,12 +1,14 @@
 """Kernels of refquant.reference.resizing.
 
 Design
-(a) One scalar function for each way to mix; the loop over channels vectorizes for channels-last
-    images, that over output columns gathers for row-major ones.
-(b) Every row of the output is a unit of work for a thread.
+(a) One scalar function for each way to mix, whose loop over the channels of channels-last images
+    vectorizes.
+(b) Row-major images are mixed across first, a line of the image at once, and the last two lines are
+    kept: the lines of the output between them need no others.
+(c) Some rows of the output are a unit of work for a thread.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from libc.math cimport fabsf, floorf, fmaf, rintf
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
@@ -22,6 +24,7 @@ from refquant._kernels._rules import MIX
 
 cdef enum:
     GRAIN = 1 << 16  # elements worth a thread
+    ROWS = 32  # of the output that a thread mixes in turn
 
 
 cdef struct Shares:
@@ -73,16 +76,8 @@ cdef void _mix_row(
 ) noexcept nogil:
     """One row of the output."""
     cdef Py_ssize_t j, left, right
-    cdef stored unused = 0
     cdef Shares s
     s.h0, s.h1 = h0, h1
-    if inner == 1 and code == MIX_ROUNDED and vectors == 1:
-        for j in range(columns.shape[0]):
-            s.w0, s.w1 = shares[j, 0], shares[j, 1]
-            left, right = columns[j, 0], columns[j, 1]
-            out[j] = <stored>rounded(
-                mix_rounded(upper[left], upper[right], lower[left], lower[right], s), to, unused)
-        return
     for j in range(columns.shape[0]):
         s.w0, s.w1 = shares[j, 0], shares[j, 1]
         left, right = columns[j, 0] * inner, columns[j, 1] * inner
@@ -108,6 +103,80 @@ cdef void _mix_image(
             row_shares[i, 1], q.shape[3], to, vectors, code, tail_code)
 
 
+ctypedef float* Line
+
+# Two lines of an image, mixed across.
+cdef struct Mixed:
+    Line[2] line
+    Py_ssize_t[2] number  # of each in the image, or -1
+
+
+cdef inline void _mix_across(
+    const stored* line, const int64_t[:, ::1] columns, const float[:, ::1] shares, float* mixed
+) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(columns.shape[0]):
+        mixed[j] = (shares[j, 0] * <float>line[columns[j, 0]]
+                    + shares[j, 1] * <float>line[columns[j, 1]])
+
+
+cdef inline void _mix_down(
+    const float* upper, const float* lower, float h0, float h1, Output to, Py_ssize_t n,
+    stored* out
+) noexcept nogil:
+    cdef Py_ssize_t j
+    cdef stored unused = 0
+    for j in range(n):
+        out[j] = <stored>rounded(h0 * upper[j] + h1 * lower[j], to, unused)
+
+
+cdef inline const float* _mixed_line(
+    Mixed* mixed, const stored* image, Py_ssize_t width, Py_ssize_t number, Py_ssize_t other,
+    const int64_t[:, ::1] columns, const float[:, ::1] shares
+) noexcept nogil:
+    """Find a line, or mix it in place of one that is not the `other` which is needed."""
+    cdef int k = 0 if mixed.number[0] == number else 1
+    if mixed.number[k] != number:
+        k = 1 if mixed.number[0] == other else 0
+        _mix_across(image + number * width, columns, shares, mixed.line[k])
+        mixed.number[k] = number
+    return mixed.line[k]
+
+
+cdef void _mix_rows(
+    const stored* image, Py_ssize_t width, stored* out, Py_ssize_t first, Py_ssize_t last,
+    const int64_t[:, ::1] rows, const float[:, ::1] row_shares, const int64_t[:, ::1] columns,
+    const float[:, ::1] column_shares, Output to, float* scratch
+) noexcept nogil:
+    """Rows `first` to `last` of the output, of an image of one channel."""
+    cdef Py_ssize_t n = columns.shape[0], i
+    cdef const float* upper
+    cdef const float* lower
+    cdef Mixed mixed
+    mixed.line[0], mixed.line[1] = scratch, scratch + n
+    mixed.number[0] = mixed.number[1] = -1
+    for i in range(first, last):
+        upper = _mixed_line(&mixed, image, width, rows[i, 0], rows[i, 1], columns, column_shares)
+        lower = _mixed_line(&mixed, image, width, rows[i, 1], rows[i, 0], columns, column_shares)
+        _mix_down(upper, lower, row_shares[i, 0], row_shares[i, 1], to, n, out + i * n)
+
+
+cdef void _mix_planes(
+    const stored[:, :, :, ::1] q, stored[:, :, :, ::1] result, const int64_t[:, ::1] rows,
+    const float[:, ::1] row_shares, const int64_t[:, ::1] columns,
+    const float[:, ::1] column_shares, Output to, float[:, ::1] scratch
+) noexcept nogil:
+    """Images of one channel."""
+    cdef Py_ssize_t heights = rows.shape[0], parts = (heights + ROWS - 1) // ROWS
+    cdef Py_ssize_t tasks = q.shape[0] * parts, k, first
+    cdef int threads = <int>scratch.shape[0]
+    for k in prange(tasks, num_threads=threads, schedule="static", use_threads_if=threads > 1):
+        first = k % parts * ROWS
+        _mix_rows(&q[k // parts, 0, 0, 0], q.shape[2], &result[k // parts, 0, 0, 0], first,
+                  min(first + ROWS, heights), rows, row_shares, columns, column_shares, to,
+                  &scratch[threadid(), 0])
+
+
 def resize_bilinear(
     const stored[:, :, :, ::1] q not None, rows, columns, output, Py_ssize_t vector_length, mix
 ):
@@ -120,7 +189,13 @@ def resize_bilinear(
     shape = (q.shape[0], row_indices.shape[0], column_indices.shape[0], q.shape[3])
     out = np.empty(shape, char_of(<stored>0))
     cdef stored[:, :, :, ::1] result = out
-    if out.size:
+    cdef float[:, ::1] scratch
+    if out.size and q.shape[3] == 1 and code == MIX_ROUNDED and vector_length == 1:
+        scratch = np.empty((threads_for(out.size, GRAIN), 2 * shape[2]), np.float32)
+        with nogil:
+            _mix_planes(q, result, row_indices, row_shares, column_indices, column_shares, to,
+                        scratch)
+    elif out.size:
         with nogil:
             _mix_image(q, result, row_indices, row_shares, column_indices, column_shares, to,
                        vector_length, code, tail_code)

@@ -62,6 +62,14 @@ def resize_bilinear_large(rng):
             rows, columns = (neighbors(rng, extent, 300) for extent in shape[1:3])
             image, output = integers(rng, shape, storage), Output(1.0, 3, *limits)
             yield image, rows, columns, output, shape[3] - shape[3] % 8, mix
+    # One channel: rows whose lines come in turn, again, and in any order.
+    rounding = Split(rules.MIX_ROUNDED, rules.MIX_ROUNDED)
+    for storage, limits in RANGES.items():
+        image, output = integers(rng, (3, 40, 37, 1), storage), Output(1.0, 3, *limits)
+        columns = neighbors(rng, 37, 90)
+        indices, shares = neighbors(rng, 40, 75)
+        for order in (np.sort(indices, axis=0), np.sort(indices, axis=0)[::-1].copy(), indices):
+            yield image, Neighbors(order, shares), columns, output, 1, rounding
 
 
 @draws("sample_bilinear")
