@@ -9,6 +9,7 @@
 from libc.stdint cimport uint8_t
 
 from refquant._kernels._images cimport Geometry, line_of
+from refquant._kernels._integers cimport round_up
 from refquant._kernels._panels cimport widen_run
 
 cdef enum:
@@ -24,12 +25,20 @@ cdef struct Band:
     Py_ssize_t size  # of all floats
 
 
-cdef inline Band band_of(const Geometry* g) noexcept nogil:
-    """Choose how many lines of the output are computed at once."""
+cdef inline Py_ssize_t bands_of(const Geometry* g, const Band* b) noexcept nogil:
+    """Bands of each plane of the output."""
+    return (g.out[1] + b.lines - 1) // b.lines
+
+
+cdef inline Band band_of(const Geometry* g, int threads) noexcept nogil:
+    """Choose how many lines of the output are computed at once, as many for each thread."""
     cdef Band b
+    cdef Py_ssize_t bands
     b.width = (g.image[2] + 2 * g.padding[2]) * g.channels
     b.lines = min(<Py_ssize_t>LINES, FLOATS // (b.width * g.kernel[0] * g.stride[1] + 1))
     b.lines = min(g.out[1], max(b.lines, (POSITIONS + g.out[2] - 1) // g.out[2]))
+    bands = round_up(bands_of(g, &b), threads)
+    b.lines = (g.out[1] + bands - 1) // bands
     b.held = (b.lines - 1) * g.stride[1] + (g.kernel[1] - 1) * g.dilation[1] + 1
     b.size = g.kernel[0] * b.held * b.width
     return b
@@ -47,11 +56,6 @@ cdef inline void widen_line(
     for k in range(border):
         to[k] = to[border + inside + k] = <float>g.zero_point
     widen_run(source, inside, to + border)
-
-
-cdef inline Py_ssize_t bands_of(const Geometry* g, const Band* b) noexcept nogil:
-    """Bands of each plane of the output."""
-    return (g.out[1] + b.lines - 1) // b.lines
 
 
 cdef inline Py_ssize_t first_line_of(

@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memset
 
 from refquant._kernels._bands cimport Band, band_of, bands_of
 from refquant._kernels._columns cimport (
-    Columns, set_offsets, set_static, table_length,
+    COLUMNS, Columns, set_offsets, set_static, table_length,
 )
 from refquant._kernels._depthwise cimport POINTERS, depthwise_line
 from refquant._kernels._float_tiles cimport TILE
@@ -48,6 +48,7 @@ from refquant._kernels._rules import ACCUMULATOR, BIAS, BORDER, MULTIPLIER, PROD
 cdef enum:
     ROWS = 4
     GRAIN = 1 << 20  # products that are worth a thread
+    IDLE = 20  # part of the time that a thread can wait for others
 
 
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
@@ -214,17 +215,27 @@ cdef inline void _gather(
             )
 
 
+cdef inline Py_ssize_t _cuts_of(
+    Py_ssize_t blocks, Py_ssize_t groups, Py_ssize_t outputs, int threads
+) noexcept nogil:
+    """How many runs of columns are work of their own, if some threads had no block for too long."""
+    cdef Py_ssize_t idle = round_up(blocks, threads) - blocks
+    if groups > 1 or IDLE * idle <= blocks:
+        return 1
+    return max(<Py_ssize_t>1, min(<Py_ssize_t>threads, outputs // COLUMNS))
+
+
 cdef void _block(
     const Columns* c, const Geometry* g, Py_ssize_t start, Py_ssize_t count, Py_ssize_t groups,
     Py_ssize_t length, Py_ssize_t padded, uint8_t* scratch, const uint8_t* x, const int8_t* rows,
-    Py_ssize_t outputs, uint8_t* q
+    Py_ssize_t outputs, Py_ssize_t first, Py_ssize_t last, uint8_t* q
 ) noexcept nogil:
-    """Compute a block of output positions."""
+    """Compute columns `first` to `last` of each group for a block of output positions."""
     cdef Py_ssize_t in_group = outputs // groups, height = round_up(in_group, ROWS), group, i
     cdef Position p
     if g.pointwise and (start + count - 1) * length + padded <= g.size:
-        multiply_block(c, x + start * length, length, count, length, rows, padded, 0, outputs,
-                       q + start * outputs, NULL, outputs)
+        multiply_block(c, x + start * length, length, count, length, rows + first * padded, padded,
+                       first, last, q + start * outputs, NULL, outputs)
         return
     scratch += (64 - <uintptr_t>scratch % 64) % 64
     for group in range(groups):
@@ -233,9 +244,9 @@ cdef void _block(
             _gather(g, &p, group * g.in_group, scratch + i * padded)
             memset(scratch + i * padded + length, 0, padded - length)
             advance(g, &p)
-        multiply_block(c, scratch, padded, count, length, rows + group * height * padded, padded,
-                       group * in_group, (group + 1) * in_group, q + start * outputs, NULL,
-                       outputs)
+        multiply_block(c, scratch, padded, count, length,
+                       rows + (group * height + first) * padded, padded, group * in_group + first,
+                       group * in_group + last, q + start * outputs, NULL, outputs)
 
 
 cdef _convolve_by_panels(
@@ -246,10 +257,10 @@ cdef _convolve_by_panels(
     cdef Py_ssize_t depth = packed.shape[1], in_group = outputs // groups, task, tiles, i, j
     cdef Py_ssize_t panels = packed.shape[0] // groups, columns = columns_of_slice(depth)
     cdef Py_ssize_t at_once = max(<Py_ssize_t>1, columns // round_up(in_group, PANEL))
-    cdef Band b = band_of(g)
-    cdef Py_ssize_t tasks = images * g.out[0] * bands_of(g, &b)
     cdef int threads = threads_for(
         images * g.out[0] * g.out[1] * g.out[2] * outputs * depth, GRAIN)
+    cdef Band b = band_of(g, threads)
+    cdef Py_ssize_t tasks = images * g.out[0] * bands_of(g, &b)
     cdef Py_ssize_t[::1] table = np.empty(
         window_length(g.kernel[0] * g.kernel[1] * g.kernel[2], depth), np.intp)
     cdef Window window = window_of(g, &b, &table[0], depth)
@@ -293,7 +304,7 @@ def convolve(
         (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), groups, geometry,
         of.zero_point
     )
-    cdef Py_ssize_t outputs = sums.shape[0], padded, height, blocks, block
+    cdef Py_ssize_t outputs = sums.shape[0], padded, height, blocks, cuts, width, task, block, first
     cdef Py_ssize_t length = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.in_group
     cdef Py_ssize_t positions = x.shape[0] * g.out[0] * g.out[1] * g.out[2]
     cdef int threads
@@ -318,13 +329,18 @@ def convolve(
     height = rows_of_block(padded)
     blocks = (positions + height - 1) // height
     threads = threads_for(positions * outputs * padded, GRAIN)
+    cuts = _cuts_of(blocks, groups, outputs, threads)
+    width = round_up((outputs // groups + cuts - 1) // cuts, COLUMNS) if cuts > 1 else (
+        outputs // groups)
     scratch = np.empty((threads, height * padded + 64), np.uint8)
     with nogil:
-        for block in prange(blocks, num_threads=threads, schedule="static",
-                            use_threads_if=threads > 1):
+        for task in prange(blocks * cuts, num_threads=threads, schedule="static",
+                           use_threads_if=threads > 1):
+            block = task % blocks
+            first = task // blocks * width
             _block(&c, &g, block * height, min(height, positions - block * height), groups,
                    length, padded, &scratch[threadid(), 0], &x[0, 0, 0, 0, 0], &packed[0, 0],
-                   outputs, &q[0, 0, 0, 0, 0])
+                   outputs, first, min(first + width, outputs // groups), &q[0, 0, 0, 0, 0])
     return out
 
 
