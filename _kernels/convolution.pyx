@@ -215,14 +215,14 @@ cdef inline void _gather(
             )
 
 
-cdef inline Py_ssize_t _cuts_of(
+cdef inline Py_ssize_t _width_of_cut(
     Py_ssize_t blocks, Py_ssize_t groups, Py_ssize_t outputs, int threads
 ) noexcept nogil:
-    """How many runs of columns are work of their own, if some threads had no block for too long."""
+    """Columns that are work of their own: fewer if some threads had no block for too long."""
     cdef Py_ssize_t idle = round_up(blocks, threads) - blocks
     if groups > 1 or IDLE * idle <= blocks:
-        return 1
-    return max(<Py_ssize_t>1, min(<Py_ssize_t>threads, outputs // COLUMNS))
+        return outputs // groups
+    return round_up((outputs + threads - 1) // threads, COLUMNS)
 
 
 cdef void _block(
@@ -288,13 +288,36 @@ cdef _convolve_by_panels(
                                   outputs, q)
 
 
+cdef _convolve_by_rows(
+    const Columns* c, const Geometry* g, const uint8_t* x, const int8_t[:, ::1] packed,
+    Py_ssize_t groups, Py_ssize_t images, Py_ssize_t outputs, uint8_t* q
+):
+    """Compute all blocks of output positions."""
+    cdef Py_ssize_t positions = images * g.out[0] * g.out[1] * g.out[2]
+    cdef Py_ssize_t in_group = outputs // groups
+    cdef Py_ssize_t length = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.in_group
+    cdef Py_ssize_t padded = packed.shape[1], height = rows_of_block(padded)
+    cdef Py_ssize_t blocks = (positions + height - 1) // height, task, block, first
+    cdef int threads = threads_for(positions * outputs * padded, GRAIN)
+    cdef Py_ssize_t width = _width_of_cut(blocks, groups, outputs, threads)
+    cdef Py_ssize_t cuts = (in_group + width - 1) // width
+    cdef uint8_t[:, ::1] scratch = np.empty((threads, height * padded + 64), np.uint8)
+    with nogil:
+        for task in prange(blocks * cuts, num_threads=threads, schedule="static",
+                           use_threads_if=threads > 1):
+            block = task % blocks
+            first = task // blocks * width
+            _block(c, g, block * height, min(height, positions - block * height), groups, length,
+                   padded, &scratch[threadid(), 0], x, &packed[0, 0], outputs, first,
+                   min(first + width, in_group), q)
+
+
 def convolve(
     const uint8_t[:, :, :, :, ::1] x not None, input_quantizer, weight,
     const float[::1] bias not None, geometry, Py_ssize_t groups, output, rules, post
 ):
     """Convolve with packed filters, add the bias and requantize; inputs are not checked."""
     cdef tuple w = <tuple>weight
-    cdef const int8_t[:, ::1] packed
     cdef const int32_t[::1] sums = w[1], zero_points = w[3]
     cdef const double[::1] scales = w[2]
     cdef Quantizer of = quantizer_of(input_quantizer)
@@ -304,16 +327,13 @@ def convolve(
         (x.shape[0], x.shape[1], x.shape[2], x.shape[3], x.shape[4]), groups, geometry,
         of.zero_point
     )
-    cdef Py_ssize_t outputs = sums.shape[0], padded, height, blocks, cuts, width, task, block, first
+    cdef Py_ssize_t outputs = sums.shape[0]
     cdef Py_ssize_t length = g.kernel[0] * g.kernel[1] * g.kernel[2] * g.in_group
-    cdef Py_ssize_t positions = x.shape[0] * g.out[0] * g.out[1] * g.out[2]
-    cdef int threads
     cdef Columns c
     out = np.empty((x.shape[0], g.out[0], g.out[1], g.out[2], outputs), np.uint8)
     cdef uint8_t[:, :, :, :, ::1] q = out
-    cdef uint8_t[:, ::1] scratch
     cdef int32_t[::1] table
-    if positions == 0 or outputs == 0:
+    if out.size == 0:
         return out
     table = np.zeros(table_length(outputs), np.int32)
     set_offsets(&c, &table[0], outputs, length, of.zero_point,
@@ -323,24 +343,9 @@ def convolve(
     if in_panels(w[0]):
         _convolve_by_panels(&c, &g, &x[0, 0, 0, 0, 0], w[0], groups, x.shape[0], outputs,
                             &q[0, 0, 0, 0, 0])
-        return out
-    packed = w[0]
-    padded = packed.shape[1]
-    height = rows_of_block(padded)
-    blocks = (positions + height - 1) // height
-    threads = threads_for(positions * outputs * padded, GRAIN)
-    cuts = _cuts_of(blocks, groups, outputs, threads)
-    width = round_up((outputs // groups + cuts - 1) // cuts, COLUMNS) if cuts > 1 else (
-        outputs // groups)
-    scratch = np.empty((threads, height * padded + 64), np.uint8)
-    with nogil:
-        for task in prange(blocks * cuts, num_threads=threads, schedule="static",
-                           use_threads_if=threads > 1):
-            block = task % blocks
-            first = task // blocks * width
-            _block(&c, &g, block * height, min(height, positions - block * height), groups,
-                   length, padded, &scratch[threadid(), 0], &x[0, 0, 0, 0, 0], &packed[0, 0],
-                   outputs, first, min(first + width, outputs // groups), &q[0, 0, 0, 0, 0])
+    else:
+        _convolve_by_rows(&c, &g, &x[0, 0, 0, 0, 0], w[0], groups, x.shape[0], outputs,
+                          &q[0, 0, 0, 0, 0])
     return out
 
 
