@@ -6,8 +6,8 @@
 #     moves sums to memory and back.
 # (b) Six rows by many columns, or ten where there are fewer, are as many sums and as many rows as
 #     there are registers for.
-# (c) Loops ask behind their first turn whether there is another: where there might be none GCC
-#     keeps the sums in memory as well. So a row has a piece, and a piece a number.
+# (c) The inner loop asks behind its first turn whether there is another: where there might be none,
+#     GCC keeps the sums in memory as well. So a piece has a number.
 # (d) A row of the input is a list of pieces, so that what lies under the filter of a convolution is
 #     not copied: a filter of three lines has three pieces, which rows of the input share.
 
@@ -47,6 +47,11 @@ cdef struct Piece:
     Py_ssize_t length
 
 
+cdef inline Py_ssize_t at_least_one(Py_ssize_t count) noexcept nogil:
+    """Tell GCC so, where there are registers for more than the sums."""
+    return max(count, <Py_ssize_t>1) if TILE == 64 else count
+
+
 cdef inline embedded clear(float* sums, Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t j
     for j in range(width):
@@ -79,14 +84,14 @@ cdef inline embedded sum_wide_tile(
     cdef const float* r3
     cdef const float* r4
     cdef const float* r5
-    cdef Py_ssize_t k, p = 0, at
+    cdef Py_ssize_t k, p, at
     clear(s0, width)
     clear(s1, width)
     clear(s2, width)
     clear(s3, width)
     clear(s4, width)
     clear(s5, width)
-    while True:
+    for p in range(at_least_one(count)):
         at = piece[p].offset + shift
         r0, r1, r2 = rows[0] + at, rows[1] + at, rows[2] + at
         r3, r4, r5 = rows[3] + at, rows[4] + at, rows[5] + at
@@ -102,9 +107,6 @@ cdef inline embedded sum_wide_tile(
             k += 1
             if k == piece[p].length:
                 break
-        p += 1
-        if p == count:
-            break
     store(s0, width, sums)
     store(s1, width, sums + COLUMNS)
     store(s2, width, sums + 2 * COLUMNS)
@@ -129,7 +131,7 @@ cdef inline embedded sum_tall_tile(
     cdef const float* r7
     cdef const float* r8
     cdef const float* r9
-    cdef Py_ssize_t k, p = 0, at
+    cdef Py_ssize_t k, p, at
     clear(s0, width)
     clear(s1, width)
     clear(s2, width)
@@ -140,7 +142,7 @@ cdef inline embedded sum_tall_tile(
     clear(s7, width)
     clear(s8, width)
     clear(s9, width)
-    while True:
+    for p in range(at_least_one(count)):
         at = piece[p].offset + shift
         r0, r1, r2 = rows[0] + at, rows[1] + at, rows[2] + at
         r3, r4, r5 = rows[3] + at, rows[4] + at, rows[5] + at
@@ -162,9 +164,6 @@ cdef inline embedded sum_tall_tile(
             k += 1
             if k == piece[p].length:
                 break
-        p += 1
-        if p == count:
-            break
     store(s0, width, sums)
     store(s1, width, sums + COLUMNS)
     store(s2, width, sums + 2 * COLUMNS)

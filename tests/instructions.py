@@ -4,7 +4,8 @@
 
 A compiler that no longer recognizes a loop gives the same results at a fraction of the speed. So
 each loop names an instruction on whole vectors, and how many of them must stand together: between
-two jumps, since instructions that are spread over a module may belong to anything.
+two jumps, since instructions that are spread over a module may belong to anything. Where sums have
+to stay in registers, no vector may be stored on the stack between them.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 JUMP = re.compile(r"(j[a-z]+|ret\w*|call\w*|b(\.\w+)?|bl|blr|br|cbn?z|tbn?z)$")
+ON_STACK = re.compile(r"^(v?mov\w+\s+%[xyz]mm\d+,.*\(%r[sb]p\)|st[rp]\s+q\d+,.*\[(sp|x29))")
 ARM = ("dotprod", "i8mm")  # variants of ARM alone; both kinds of processors have a baseline
 
 
@@ -25,6 +27,7 @@ class Loop(NamedTuple):
     families: tuple[str, ...]
     patterns: dict[str, str]  # of an instruction with its operands, by variant
     least: dict[str, int]  # how many stand together
+    in_registers: tuple[str, ...] = ()  # variants whose sums have to stay there
 
 
 def on_x86(sse, avx=None):
@@ -54,9 +57,11 @@ PRODUCTS = "matmul convolution"
 CONVERTING = "affine elementwise activation normalization pooling resizing " + PRODUCTS
 LOOPS = [
     # A tile has sixteen sums.
-    loop("tile of dot products", PRODUCTS, DOT, all=16),
-    # Six rows of as many vectors as there are registers for.
-    loop("tile of float products", PRODUCTS, FUSED, all=16, avx2=8, baseline=24),
+    loop("tile of dot products", PRODUCTS, DOT, all=16)._replace(in_registers=tuple(DOT)),
+    # Six rows of as many vectors as there are registers for; SSE has too few.
+    loop("tile of float products", PRODUCTS, FUSED, all=16, avx2=8, baseline=24)._replace(
+        in_registers=tuple(variant for variant in FUSED if variant != "baseline")
+    ),
     # Three numbers of a line of each channel become floats for nine products.
     loop(
         "filters of nine taps",
@@ -113,17 +118,22 @@ def instructions(module, objdump):
     return blocks
 
 
-def together(blocks, pattern):
-    """Count the instructions that match a pattern in the list that has most of them."""
+def together(blocks, pattern, in_registers=False):
+    """Count the instructions that match a pattern in the list that has most of them.
+
+    If they have to work in registers, lists that store vectors on the stack do not count.
+    """
     found = re.compile(pattern)
+    if in_registers:
+        blocks = [block for block in blocks if not any(map(ON_STACK.search, block))]
     return max(sum(found.search(line) is not None for line in block) for block in blocks)
 
 
 def required(family, variant, is_arm=False):
-    """List the loops of a module: name, pattern, and how many instructions must stand together."""
+    """List the loops of a module: name, pattern, least number together, whether in registers."""
     key = "arm baseline" if is_arm and variant == "baseline" else variant
     return [
-        (loop.name, loop.patterns[key], loop.least[key])
+        (loop.name, loop.patterns[key], loop.least[key], key in loop.in_registers)
         for loop in LOOPS
         if family in loop.families and key in loop.patterns
     ]
@@ -149,8 +159,8 @@ def main(words=None):
             if module is None:
                 parser.error(f"folder: there is no {family}_{variant} in {options.folder}")
             blocks = instructions(module, options.objdump)
-            for name, pattern, least in required(family, variant, is_arm):
-                count = together(blocks, pattern)
+            for name, pattern, least, in_registers in required(family, variant, is_arm):
+                count = together(blocks, pattern, in_registers)
                 missing += count < least
                 note = f"   expected at least {least}" if count < least else ""
                 print(f"   {family}, {variant}: {name}: {count}{note}")

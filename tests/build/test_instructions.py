@@ -26,7 +26,7 @@ def blocks_of(family, variant):
 
 
 @pytest.mark.parametrize(
-    ("family", "variant", "name", "pattern", "least"),
+    ("family", "variant", "name", "pattern", "least", "in_registers"),
     [
         pytest.param(family, variant, *loop, id=f"{family}-{variant}-{loop[0].replace(' ', '-')}")
         for family in FAMILIES
@@ -34,9 +34,19 @@ def blocks_of(family, variant):
         for loop in required(family, variant, IS_ARM)
     ],
 )
-def test_loops_are_vectors(family, variant, name, pattern, least):
-    found = together(blocks_of(family, variant), pattern)
+def test_loops_are_vectors(family, variant, name, pattern, least, in_registers):
+    found = together(blocks_of(family, variant), pattern, in_registers)
     assert found >= least, f"{name}: {found} of {pattern} stand together, expected {least}"
+
+
+@pytest.mark.parametrize(
+    "store", ["vmovaps %ymm5,-0x38(%rsp)", "movaps %xmm1,0x8(%rbp)", "str q3, [sp, #16]"]
+)
+def test_sums_that_go_to_the_stack_do_not_count(store):
+    product = "vfmadd231ps %ymm0,%ymm1,%ymm2"
+    blocks = [[product] * 3 + [store], [product], ["vmovaps %ymm5,(%rax)"]]
+    assert together(blocks, "^vfmadd") == 3
+    assert together(blocks, "^vfmadd", in_registers=True) == 1
 
 
 def test_the_command_says_what_is_missing(tmp_path, monkeypatch, capsys):
