@@ -72,6 +72,9 @@ VARIANTS = {
     },
     "other": {"baseline": {"unix": [], "msvc": []}},
 }
+# Exponentials choose between numbers: without masks, both are computed for vectors, and GCC does so
+# only if no operation can trap. Elsewhere it would make more vectors of what is rare, in larger files.
+OF_FAMILIES = {"recurrence": {"unix": ["-fno-trapping-math"], "msvc": []}}
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -142,6 +145,12 @@ def extensions():
     return found
 
 
+def family_of(extension):
+    """Return the name of a module without its package and variant."""
+    name = extension.name.rpartition(".")[2]
+    return name.removesuffix(f"_{extension.refquant_variant}")
+
+
 class BuildExtensions(build_ext):
     """Translate all modules to C and compile them in parallel, each with its own flags."""
 
@@ -154,12 +163,14 @@ class BuildExtensions(build_ext):
         self.translate()
         for extension in self.extensions:
             flags = by_variant.get(extension.refquant_variant, [])
+            flags = flags + OF_FAMILIES.get(family_of(extension), {kind: []})[kind]
             extension.extra_compile_args = common + flags
             extension.extra_link_args = link_openmp + sanitizing(kind)
             if kind == "unix" and sys.platform.startswith("linux") and not sanitizing(kind):
                 extension.extra_link_args.append("-Wl,--strip-all")
             if extension.name == f"{PACKAGE}._cpu":  # which tells them to show_config()
-                record = json.dumps({"common": common, **by_variant})
+                families = {name: flags[kind] for name, flags in OF_FAMILIES.items()}
+                record = json.dumps({"common": common, **families, **by_variant})
                 extension.define_macros = [("REFQUANT_FLAGS", json.dumps(record))]
         if switched_on("REFQUANT_KEEP_KERNELS") and self.editable_mode:
             self.take_kernels()

@@ -87,8 +87,7 @@ LOOPS = [
     loop("parameters of channels", "observation", on_arm("fmul"), all=2),
     loop("search of a histogram", "histograms", on_x86("addps"), all=4),
     loop("search of a histogram", "histograms", on_arm("fadd"), all=4),
-    # Other sets of instructions have no masks, and compute exponentials one by one.
-    loop("exponentials", "recurrence", {"avx512vnni": r"^vmulpd\s.*%zmm"}, all=16),
+    loop("exponentials", "recurrence", {**on_x86("mulpd"), **on_arm("fmul", "2d")}, all=16),
     # The baseline of x86 has no instruction for fused products, and calls a function for each.
     loop(
         "rows of float products",
