@@ -72,8 +72,8 @@ VARIANTS = {
     },
     "other": {"baseline": {"unix": [], "msvc": []}},
 }
-# Exponentials choose between numbers: without masks, both are computed for vectors, and GCC does so
-# only if no operation can trap. Elsewhere it would make more vectors of what is rare, in larger files.
+# Exponentials choose between numbers: without masks, vectors need both, and GCC computes both only
+# if no operation can trap. Other families would get vectors for what is rare, in larger files.
 OF_FAMILIES = {"recurrence": {"unix": ["-fno-trapping-math"], "msvc": []}}
 DIRECTIVES = {
     "language_level": 3,

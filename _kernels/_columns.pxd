@@ -8,6 +8,7 @@
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
+from refquant._kernels._integers cimport round_up
 from refquant._kernels._operands cimport Output, ProductRules
 from refquant._kernels._pipeline cimport PostOps, scale_of_weight
 from refquant._kernels._rounding cimport inverted_twice, quantize_run
@@ -20,6 +21,8 @@ from refquant._kernels._rules cimport (
 cdef enum:
     COLUMNS = 64  # finished at once; a multiple of 4
     EXACT_LIMIT = 1 << 24  # up to which float32 holds all integers
+    FEW_BLOCKS = 4  # for a thread, of which the last may be much smaller
+    IDLE = 20  # part of its time that a thread may wait for others
 
 # Rows of the table that holds what depends on a column.
 cdef enum:
@@ -54,6 +57,16 @@ cdef struct Columns:
 
 cdef inline Py_ssize_t table_length(Py_ssize_t outputs) noexcept nogil:
     return TABLE_ROWS * (outputs + COLUMNS)
+
+
+cdef inline Py_ssize_t width_of_cut(
+    Py_ssize_t blocks, Py_ssize_t columns, int threads
+) noexcept nogil:
+    """Columns that are work of their own: fewer if blocks of rows kept some threads waiting."""
+    cdef Py_ssize_t idle = round_up(blocks, threads) - blocks
+    if threads == 1 or (blocks >= FEW_BLOCKS * threads and IDLE * idle <= blocks):
+        return columns
+    return round_up((columns + threads - 1) // threads, COLUMNS)
 
 
 # -- before the product: what depends on a column ------------------------------------------------

@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memset
 
 from refquant._kernels._bands cimport Band, band_of, bands_of
 from refquant._kernels._columns cimport (
-    COLUMNS, Columns, set_offsets, set_static, table_length,
+    Columns, set_offsets, set_static, table_length, width_of_cut,
 )
 from refquant._kernels._depthwise cimport POINTERS, depthwise_line
 from refquant._kernels._float_tiles cimport TILE
@@ -48,7 +48,6 @@ from refquant._kernels._rules import ACCUMULATOR, BIAS, BORDER, MULTIPLIER, PROD
 cdef enum:
     ROWS = 4
     GRAIN = 1 << 20  # products that are worth a thread
-    IDLE = 20  # part of the time that a thread can wait for others
 
 
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
@@ -215,16 +214,6 @@ cdef inline void _gather(
             )
 
 
-cdef inline Py_ssize_t _width_of_cut(
-    Py_ssize_t blocks, Py_ssize_t groups, Py_ssize_t outputs, int threads
-) noexcept nogil:
-    """Columns that are work of their own: fewer if some threads had no block for too long."""
-    cdef Py_ssize_t idle = round_up(blocks, threads) - blocks
-    if groups > 1 or IDLE * idle <= blocks:
-        return outputs // groups
-    return round_up((outputs + threads - 1) // threads, COLUMNS)
-
-
 cdef void _block(
     const Columns* c, const Geometry* g, Py_ssize_t start, Py_ssize_t count, Py_ssize_t groups,
     Py_ssize_t length, Py_ssize_t padded, uint8_t* scratch, const uint8_t* x, const int8_t* rows,
@@ -299,7 +288,7 @@ cdef _convolve_by_rows(
     cdef Py_ssize_t padded = packed.shape[1], height = rows_of_block(padded)
     cdef Py_ssize_t blocks = (positions + height - 1) // height, task, block, first
     cdef int threads = threads_for(positions * outputs * padded, GRAIN)
-    cdef Py_ssize_t width = _width_of_cut(blocks, groups, outputs, threads)
+    cdef Py_ssize_t width = width_of_cut(blocks, outputs, threads) if groups == 1 else in_group
     cdef Py_ssize_t cuts = (in_group + width - 1) // width
     cdef uint8_t[:, ::1] scratch = np.empty((threads, height * padded + 64), np.uint8)
     with nogil:

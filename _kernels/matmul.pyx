@@ -5,8 +5,8 @@ Design
     is the split into blocks.
 (b) A block of input rows is copied into scratch memory, padded and aligned, and multiplied by all
     columns while it lies in the cache.
-(c) Few rows are cut by columns too, so that every thread has work. The cut depends on the shape
-    alone; sums of integers do not depend on it at all.
+(c) Few rows are cut by columns too, so that every thread has work; sums of integers do not depend
+    on the cut.
 """
 
 from cython.parallel cimport prange, threadid
@@ -15,7 +15,7 @@ from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from refquant._kernels._columns cimport (
-    Columns, set_dynamic, set_offsets, set_static, table_length,
+    Columns, set_dynamic, set_offsets, set_static, table_length, width_of_cut,
 )
 from refquant._kernels._float_tiles cimport Row, TILE, TILE_ROWS
 from refquant._kernels._integers cimport round_up
@@ -43,8 +43,7 @@ from refquant._kernels._rules import (
 
 cdef enum:
     ROWS = 4
-    SLICE = 256  # columns of a block where there are few rows
-    FEW_BLOCKS = 16
+    SLICE = 256  # columns that few rows are multiplied by at once
     GRAIN = 1 << 20  # products that are worth a thread
     GAP = 16  # between rows of floats: rows a power of two apart compete for a line of the cache
     WIDTH = 32  # columns of float sums that grow at once
@@ -93,14 +92,12 @@ def pack_panels(const int8_t[:, ::1] weight not None, Py_ssize_t groups):
 
 
 cdef void _block(
-    const Columns* c, Py_ssize_t task, Py_ssize_t slices, Py_ssize_t height, uint8_t* scratch,
-    const uint8_t* x, Py_ssize_t m, Py_ssize_t depth, const int8_t* rows, Py_ssize_t padded,
-    Py_ssize_t outputs, uint8_t* q, float* y
+    const Columns* c, Py_ssize_t start, Py_ssize_t count, uint8_t* scratch, const uint8_t* x,
+    Py_ssize_t depth, const int8_t* rows, Py_ssize_t padded, Py_ssize_t outputs, Py_ssize_t first,
+    Py_ssize_t last, uint8_t* q, float* y
 ) noexcept nogil:
-    """Compute one block of rows, and one slice of its columns."""
-    cdef Py_ssize_t start = task // slices * height, count = min(height, m - start), i
-    cdef Py_ssize_t first = task % slices * SLICE
-    cdef Py_ssize_t last = min(first + SLICE, outputs) if slices > 1 else outputs
+    """Compute columns `first` to `last` for a block of rows."""
+    cdef Py_ssize_t i
     scratch += (64 - <uintptr_t>scratch % 64) % 64
     for i in range(count):
         memcpy(scratch + i * padded, x + (start + i) * depth, depth)
@@ -117,11 +114,12 @@ cdef _multiply_by_rows(
     uint8_t* q, float* y
 ):
     """Compute all blocks."""
-    cdef Py_ssize_t m = x.shape[0], padded = rows.shape[1], task
+    cdef Py_ssize_t m = x.shape[0], padded = rows.shape[1], task, start, first
     cdef Py_ssize_t height = min(rows_of_block(padded), round_up(m, ROWS))
     cdef Py_ssize_t blocks = (m + height - 1) // height
-    cdef Py_ssize_t slices = (outputs + SLICE - 1) // SLICE if blocks < FEW_BLOCKS else 1
     cdef int threads = threads_for(m * outputs * padded, GRAIN)
+    cdef Py_ssize_t width = width_of_cut(blocks, outputs, threads)
+    cdef Py_ssize_t cuts = (outputs + width - 1) // width
     cdef Py_ssize_t length = height * padded + 64
     cdef uint8_t[SMALL] small  # making an array takes longer than multiplying a short row
     cdef uint8_t[::1] memory
@@ -130,28 +128,29 @@ cdef _multiply_by_rows(
         memory = np.empty(threads * length, np.uint8)
         scratch = &memory[0]
     with nogil:
-        for task in prange(blocks * slices, num_threads=threads, schedule="static",
+        for task in prange(blocks * cuts, num_threads=threads, schedule="static",
                            use_threads_if=threads > 1):
-            _block(c, task, slices, height, scratch + threadid() * length, &x[0, 0], m,
-                   x.shape[1], &rows[0, 0], padded, outputs, q, y)
+            start = task % blocks * height
+            first = task // blocks * width
+            _block(c, start, min(height, m - start), scratch + threadid() * length, &x[0, 0],
+                   x.shape[1], &rows[0, 0], padded, outputs, first, min(first + width, outputs),
+                   q, y)
 
 
 cdef void _block_of_panels(
-    const Columns* c, const Window* window, Py_ssize_t task, Py_ssize_t cuts, Py_ssize_t height,
-    float* scratch, const uint8_t* x, Py_ssize_t m, const float* widened, Py_ssize_t first,
-    Py_ssize_t last, Py_ssize_t outputs, uint8_t* q, float* y
+    const Columns* c, const Window* window, Py_ssize_t start, Py_ssize_t count, float* scratch,
+    const uint8_t* x, const float* widened, Py_ssize_t outputs, Py_ssize_t first, Py_ssize_t last,
+    uint8_t* q, float* y
 ) noexcept nogil:
-    """Compute one block of rows, and one cut of the columns from `first` to `last`."""
-    cdef Py_ssize_t start = task // cuts * height, count = min(height, m - start), i
-    cdef Py_ssize_t depth = window.depth, at = first + task % cuts * SLICE
-    cdef Py_ssize_t end = min(at + SLICE, last) if cuts > 1 else last
+    """Compute columns `first`, with which `widened` begins, to `last` for a block of rows."""
+    cdef Py_ssize_t depth = window.depth, i
     cdef Row[PANEL_ROWS] rows
     for i in range(count):
         rows[i] = scratch + i * (depth + GAP)
         widen_run(x + (start + i) * depth, depth, scratch + i * (depth + GAP))
     fill_last_tile(rows, count)
     multiply_panels(
-        c, rows, count, window, 0, widened + (at - first) * depth, at, end,
+        c, rows, count, window, 0, widened, first, last,
         q + start * outputs if q != NULL else NULL, y + start * outputs if y != NULL else NULL,
         outputs
     )
@@ -162,7 +161,8 @@ cdef _multiply_by_panels(
     uint8_t* q, float* y
 ):
     """Compute all blocks, for as many columns at a time as a cache holds in float."""
-    cdef Py_ssize_t m = x.shape[0], depth = x.shape[1], task, first, last, tile, cuts, part
+    cdef Py_ssize_t m = x.shape[0], depth = x.shape[1], task, first, last, tile, part
+    cdef Py_ssize_t width, cuts, start, at
     cdef Py_ssize_t height = min(panel_rows_of_block(depth), round_up(m, TILE_ROWS))
     cdef Py_ssize_t blocks = (m + height - 1) // height, columns = columns_of_slice(depth)
     cdef int threads = threads_for(m * outputs * depth, GRAIN)
@@ -189,7 +189,8 @@ cdef _multiply_by_panels(
     for part in range((outputs + columns - 1) // columns):
         first = part * columns
         last = min(first + columns, outputs)
-        cuts = (last - first + SLICE - 1) // SLICE if blocks < FEW_BLOCKS else 1
+        width = width_of_cut(blocks, last - first, threads)
+        cuts = (last - first + width - 1) // width
         with nogil:
             for tile in prange((last - first + TILE - 1) // TILE, num_threads=threads,
                                schedule="static", use_threads_if=threads > 1):
@@ -198,9 +199,11 @@ cdef _multiply_by_panels(
                             widened + tile * TILE * depth)
             for task in prange(blocks * cuts, num_threads=threads, schedule="static",
                                use_threads_if=threads > 1):
-                _block_of_panels(c, &window, task, cuts, height,
-                                 on_a_line(&scratch[threadid(), 0]), rows, m, widened, first, last,
-                                 outputs, q, y)
+                start = task % blocks * height
+                at = task // blocks * width
+                _block_of_panels(c, &window, start, min(height, m - start),
+                                 on_a_line(&scratch[threadid(), 0]), rows, widened + at * depth,
+                                 outputs, first + at, min(first + at + width, last), q, y)
 
 
 cdef _multiply(
