@@ -12,10 +12,12 @@ from refquant._kernels._bands cimport Band, first_line_of, lines_of, widen_band
 from refquant._kernels._columns cimport Columns
 from refquant._kernels._float_tiles cimport Row, TILE
 from refquant._kernels._images cimport Geometry
+from refquant._kernels._line_tiles cimport LINE_ROWS
 from refquant._kernels._panels cimport (
-    MOST_PANEL_ROWS, PANEL, PANEL_ROWS, Window, add_piece, begin_window, fill_last_tile,
-    groups_of_tile, multiply_groups, multiply_panels, widen_tiles, widened_length,
+    MOST_PANEL_ROWS, PANEL, PANEL_ROWS, groups_of_tile, multiply_groups, multiply_panels,
+    widen_tiles, widened_length,
 )
+from refquant._kernels._windows cimport Window, add_piece, begin_window, fill_last_tile
 
 
 cdef struct Slice:
@@ -51,7 +53,25 @@ cdef inline Window window_of(
             else:
                 for t in range(g.kernel[2]):
                     add_piece(&window, offset + t * g.dilation[2] * g.channels, g.in_group)
+    if (not lines and window.parts == 1 and window.depth > 0 and g.kernel[2] == 3
+            and g.stride[2] == g.dilation[2]):
+        window.step = g.stride[2] * g.channels
     return window
+
+
+cdef inline Py_ssize_t rows_to_compute(
+    const Geometry* g, const Window* window, Py_ssize_t column, Py_ssize_t most
+) noexcept nogil:
+    """Output positions that are computed at once, from one in a line on: whole lines if they fit.
+
+    Parts of a line are multiples of what a tile takes.
+    """
+    cdef Py_ssize_t count = MOST_PANEL_ROWS
+    if window.step > 0 and g.out[2] <= MOST_PANEL_ROWS:
+        count = MOST_PANEL_ROWS // g.out[2] * g.out[2]
+    elif window.step > 0:
+        count = min(MOST_PANEL_ROWS // LINE_ROWS * LINE_ROWS, g.out[2] - column)
+    return min(count, most)
 
 
 cdef inline void set_rows(
@@ -82,7 +102,7 @@ cdef inline void convolve_band(
     q += first_line_of(g, b, task) * g.out[2] * outputs
     widen_band(g, b, task, x, scratch)
     while start < total:
-        count = min(<Py_ssize_t>MOST_PANEL_ROWS, total - start)
+        count = rows_to_compute(g, window, start % g.out[2], total - start)
         set_rows(g, b, scratch, start, count, rows)
         group = s.first_group
         while group < s.last_group:

@@ -21,57 +21,17 @@ from refquant._kernels._float_tiles cimport (
     sum_tile_of_32, sum_tile_of_64,
 )
 from refquant._kernels._integers cimport round_up
+from refquant._kernels._line_tiles cimport LINE_ROWS, sum_line_tile
+from refquant._kernels._windows cimport EXACT, Window, in_line
 
 cdef enum:
     PANEL = 32  # columns of a panel
     FEW_ROWS = 2  # for which weights are not turned into floats
-    EXACT = 512  # products whose sum float32 holds
     MOST_PANEL_ROWS = 60  # of a block, a multiple of TILE_ROWS and TALL_ROWS
     PANEL_ROWS = MOST_PANEL_ROWS + TILE_ROWS  # with those that only fill the last tile
     BLOCK_FLOATS = 16384  # of input that a block works on
     SLICE_FLOATS = 1 << 18  # of weight that are turned into floats at once
     LINE = 16  # floats of a line of the cache
-
-
-# All pieces of a row, in the order of the weight, in parts of EXACT products.
-cdef struct Window:
-    Py_ssize_t depth
-    Py_ssize_t parts
-    Piece* pieces
-    Py_ssize_t* starts  # of each part among the pieces, and where the last one ends
-
-
-cdef inline Py_ssize_t window_length(Py_ssize_t pieces, Py_ssize_t depth) noexcept nogil:
-    """Numbers of the table of a window that has so many pieces before they are cut."""
-    return 2 * pieces + 3 * (depth // EXACT + 1) + 1
-
-
-cdef inline Window begin_window(
-    Py_ssize_t* table, Py_ssize_t pieces, Py_ssize_t depth
-) noexcept nogil:
-    """Bind the table of a window that will have so many pieces before they are cut."""
-    cdef Window window
-    window.depth, window.parts = 0, 1  # a window of nothing has a part, so that it has sums
-    window.pieces = <Piece*>table
-    window.starts = table + 2 * (pieces + depth // EXACT + 1)
-    window.starts[0] = window.starts[1] = 0
-    return window
-
-
-cdef inline void add_piece(Window* w, Py_ssize_t offset, Py_ssize_t length) noexcept nogil:
-    """Append a piece, cut where a part ends."""
-    cdef Py_ssize_t n
-    while length > 0:
-        if w.depth > 0 and w.depth % EXACT == 0:
-            w.parts += 1
-            w.starts[w.parts] = w.starts[w.parts - 1]
-        n = min(length, EXACT - w.depth % EXACT)
-        w.pieces[w.starts[w.parts]].offset = offset
-        w.pieces[w.starts[w.parts]].length = n
-        w.starts[w.parts] += 1
-        w.depth += n
-        offset += n
-        length -= n
 
 
 cdef inline bint in_panels(packed) noexcept:
@@ -89,13 +49,6 @@ cdef inline Py_ssize_t tile_width(Py_ssize_t columns) noexcept nogil:
 cdef inline Py_ssize_t widened_length(Py_ssize_t columns, Py_ssize_t depth) noexcept nogil:
     """Floats of a weight: whole tiles."""
     return depth * round_up(columns, 16 if TILE == 64 else TILE)
-
-
-cdef inline void fill_last_tile(Row* rows, Py_ssize_t count) noexcept nogil:
-    """Repeat the last of `count` rows, of which there may be too few for a tile."""
-    cdef Py_ssize_t i
-    for i in range(count, count + TILE_ROWS):
-        rows[i] = rows[count - 1]
 
 
 cdef inline Py_ssize_t panel_rows_of_block(Py_ssize_t depth) noexcept nogil:
@@ -192,11 +145,14 @@ cdef inline void sum_tiles_of_floats(
 ) noexcept nogil:
     """Sum `m` rows by the columns of a tile; pointers to rows go on for the last tile."""
     cdef Py_ssize_t i = 0, height
-    cdef bint tall
+    cdef bint narrow = TILE == 64 and width == 16
     while i < m:
-        tall = TILE == 64 and width == 16 and m - i >= TALL_ROWS
-        sum_part(rows + i, window, part, shift, w, width, tall, sums)
-        height = TALL_ROWS if tall else TILE_ROWS
+        if narrow and in_line(rows + i, m - i, window):
+            height = LINE_ROWS
+            sum_line_tile(rows[i] + shift, window.step, window.pieces, window.starts[1], w, sums)
+        else:
+            height = TALL_ROWS if narrow and m - i >= TALL_ROWS else TILE_ROWS
+            sum_part(rows + i, window, part, shift, w, width, height == TALL_ROWS, sums)
         i += height
         sums += height * COLUMNS
 

@@ -32,13 +32,14 @@ from refquant._kernels._panel_convolution cimport (
     Slice, convolve_band, widen_slice, window_of,
 )
 from refquant._kernels._panels cimport (
-    PANEL, Window, columns_of_slice, in_panels, on_a_line, room, widened_length, window_length,
+    PANEL, columns_of_slice, in_panels, on_a_line, room, widened_length,
 )
 from refquant._kernels._pipeline cimport post_of
 from refquant._kernels._product cimport (
     SHIFT, multiply_block, padded_depth, rows_of_block,
 )
 from refquant._kernels._threads cimport threads_for
+from refquant._kernels._windows cimport Window, window_length
 
 import numpy as np
 

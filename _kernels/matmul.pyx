@@ -23,9 +23,8 @@ from refquant._kernels._operands cimport (
     Output, ProductRules, Quantizer, output_of, quantizer_of,
 )
 from refquant._kernels._panels cimport (
-    FEW_ROWS, PANEL, PANEL_ROWS, Window, add_piece, begin_window, columns_of_slice,
-    fill_last_tile, in_panels, multiply_few, multiply_panels, on_a_line, panel_rows_of_block, room,
-    widen_run, widen_tiles, widened_length, window_length,
+    FEW_ROWS, PANEL, PANEL_ROWS, columns_of_slice, in_panels, multiply_few, multiply_panels,
+    on_a_line, panel_rows_of_block, room, widen_run, widen_tiles, widened_length,
 )
 from refquant._kernels._pipeline cimport PostOps, post_of
 from refquant._kernels._product cimport (
@@ -33,6 +32,9 @@ from refquant._kernels._product cimport (
 )
 from refquant._kernels._rules cimport NO_RELU
 from refquant._kernels._threads cimport threads_for
+from refquant._kernels._windows cimport (
+    Window, add_piece, begin_window, fill_last_tile, window_length,
+)
 
 import numpy as np
 

@@ -62,6 +62,10 @@ LOOPS = [
     loop("tile of float products", PRODUCTS, FUSED, all=16, avx2=8, baseline=24)._replace(
         in_registers=tuple(variant for variant in FUSED if variant != "baseline")
     ),
+    # Three taps along fourteen outputs.
+    loop("tile of a line", "convolution", {"avx512vnni": FUSED["avx512vnni"]}, all=42)._replace(
+        in_registers=("avx512vnni",)
+    ),
     # Three numbers of a line of each channel become floats for nine products.
     loop(
         "filters of nine taps",
