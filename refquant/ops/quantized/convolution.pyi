@@ -9,7 +9,7 @@ from refquant import dtypes, engines, kernels
 from refquant._documentation import document
 from refquant._environment import enclose
 from refquant.errors import ArgumentError, ArgumentTypeError, ShapeError
-from refquant.ops import checks
+from refquant.ops import checks, layout
 from refquant.ops.quantized.convolution_prepack import packed_convolution
 from refquant.ops.quantized.linear_layers import AFTER, quint8_input
 from refquant.ops.quantized.packed_convolution import LETTERS, PackedConvolution, geometry
