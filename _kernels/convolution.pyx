@@ -49,6 +49,8 @@ from refquant._kernels._rules import ACCUMULATOR, BIAS, BORDER, MULTIPLIER, PROD
 cdef enum:
     ROWS = 4
     GRAIN = 1 << 20  # products that are worth a thread
+    BYTES = 1 << 17  # that are worth a thread where they are copied
+    PIXELS = 256  # whose channels are placed in turn while they lie in the cache
 
 
 def pack_filters(const int8_t[:, :, :, :, ::1] weight not None, Py_ssize_t groups):
@@ -127,6 +129,40 @@ def spread(
                         if 0 <= column < e[2]:
                             memcpy(&y[n, at, line, column, 0], &x[n, i, j, k, 0], channels)
     return result
+
+
+cdef inline void _interleave(
+    const uint8_t* planes, Py_ssize_t apart, Py_ssize_t channels, Py_ssize_t n, uint8_t* pixels
+) noexcept nogil:
+    """Place `n` pixels; planes are `apart`. Images of three colors have a loop that vectorizes."""
+    cdef Py_ssize_t k, c
+    if channels == 3:
+        for k in range(n):
+            pixels[3 * k] = planes[k]
+            pixels[3 * k + 1] = planes[apart + k]
+            pixels[3 * k + 2] = planes[2 * apart + k]
+        return
+    for c in range(channels):
+        for k in range(n):
+            pixels[k * channels + c] = planes[c * apart + k]
+
+
+def interleave(const uint8_t[:, :, ::1] x not None):
+    """Place the channels of each pixel beside each other; inputs are not checked."""
+    cdef Py_ssize_t channels = x.shape[1], pixels = x.shape[2], task, first
+    cdef Py_ssize_t runs = (pixels + PIXELS - 1) // PIXELS
+    cdef int threads = threads_for(x.shape[0] * channels * pixels, BYTES)
+    out = np.empty((x.shape[0], pixels, channels), np.uint8)
+    cdef uint8_t[:, :, ::1] y = out
+    if out.size == 0:
+        return out
+    with nogil:
+        for task in prange(x.shape[0] * runs, num_threads=threads, schedule="static",
+                           use_threads_if=threads > 1):
+            first = task % runs * PIXELS
+            _interleave(&x[task // runs, 0, first], pixels, channels,
+                        min(<Py_ssize_t>PIXELS, pixels - first), &y[task // runs, first, 0])
+    return out
 
 
 cdef Geometry _geometry(shape, Py_ssize_t groups, geometry, int zero_point):

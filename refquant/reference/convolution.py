@@ -24,7 +24,14 @@ import numpy as np
 
 from refquant.reference.matmul import ROWS, finish, padded, padded_depth, unpack_rows
 
-__all__ = ["convolve", "convolve_depthwise", "pack_depthwise", "pack_filters", "spread"]
+__all__ = [
+    "convolve",
+    "convolve_depthwise",
+    "interleave",
+    "pack_depthwise",
+    "pack_filters",
+    "spread",
+]
 
 
 def pack_filters(weight, groups):
@@ -106,6 +113,21 @@ def spread(x, between, step, before, extents):
         to.append(slice(first * s + b, last * s + b, s) if last > first else slice(0, 0))
     result[:, *to] = x[:, *of]
     return result
+
+
+def interleave(x):
+    """Place the channels of each pixel beside each other.
+
+    Parameters
+    ----------
+    x : ndarray of uint8, shape (batch, channels, pixels)
+        Quantized images, a plane for each channel.
+
+    Returns
+    -------
+    ndarray of uint8, shape (batch, pixels, channels)
+    """
+    return np.ascontiguousarray(x.transpose(0, 2, 1))
 
 
 def gather(x, outside, geometry):

@@ -197,6 +197,19 @@ def convolve_depthwise_large(rng):
     yield depthwise(rng, case, rules.BIAS_DIVIDED, rules.FLOAT_PRODUCT)
 
 
+@draws("interleave")
+def interleave(rng):
+    for channels in (0, 1, 2, 3, 4, 7, 64):
+        for pixels in (0, 1, 15, 16, 33, 255, 256, 600):
+            yield (integers(rng, (int(rng.integers(3)), channels, pixels)),)
+
+
+@draws_large("interleave")
+def interleave_large(rng):
+    for shape in ((2, 3, 224 * 224), (3, 32, 9000)):
+        yield (integers(rng, shape),)
+
+
 @draws("spread")
 def spread(rng):
     for batch, image, channels, *_ in CASES:

@@ -56,7 +56,10 @@ def _images(
 ) -> np.ndarray:
     """Lay out images channels last, with depth, as the filters meet them."""
     window = packed.window
-    images = np.ascontiguousarray(layout.with_channels_last(x))
+    images = layout.with_channels_last(x)
+    if x.size and x.flags.c_contiguous and not images.flags.c_contiguous:
+        images = kernels.interleave(x.reshape(*x.shape[:2], -1)).reshape(images.shape)
+    images = np.ascontiguousarray(images)
     images = images if len(sizes) == 3 else images[:, None]
     if not window.transposed:
         return images
