@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 COLUMNS = 64  # of tiles that go along columns
+FEW_COLUMNS = 16  # of groups with few outputs: one vector of AVX-512
 MULTIPLYING = (
     r"\b(v?pdpbusd|v?pdpwssd|v?pmaddubsw|v?pmaddwd|v?pmull[dw]|v?fmadd\w+"
     r"|[us]{1,2}dot|smlal2?|fmla|mla)\b"
@@ -39,7 +40,8 @@ class Shape(NamedTuple):
     source: str
     rows: int
     columns: int
-    operands: str  # "bytes", "floats", "pairs"
+    operands: str  # "bytes", "bytes by columns", "floats" or "pairs"
+    taps: int = 1  # rows of the input that belong to a row, as they do along a line of an image
 
 
 def dot(rows, columns):
@@ -124,6 +126,40 @@ void tile(const int16_t *restrict x, const int16_t *restrict w, int32_t *restric
     )
 
 
+def few_columns(rows, taps):
+    """As `columns_of`, for FEW_COLUMNS; taps share the numbers of the input."""
+    sums = ", ".join(f"s{i}[{FEW_COLUMNS}] = {{0}}" for i in range(rows))
+    loop = f"for (int j = 0; j < {FEW_COLUMNS}; j++)"
+    numbers = ", ".join(f"x{i} = x[{i} * n + k]" for i in range(rows + taps - 1))
+    body = "\n".join(
+        f"        {loop}\n"
+        f"            s{i}[j] = fmaf(x{i + t}, w[{t} * n * {FEW_COLUMNS} + j], s{i}[j]);"
+        for t in range(taps)
+        for i in range(rows)
+    )
+    ends = "\n".join(
+        f"    {loop}\n        y[{i} * {FEW_COLUMNS} + j] = (int32_t)s{i}[j];" for i in range(rows)
+    )
+    return Shape(
+        f"""{HEAD}
+void tile(const float *restrict x, const float *restrict w, int32_t *restrict y, long depth)
+{{
+    long n = depth / {taps};
+    float {sums};
+    for (long k = 0; k < n; k++, w += {FEW_COLUMNS}) {{
+        float {numbers};
+{body}
+    }}
+{ends}
+}}
+""",
+        rows,
+        FEW_COLUMNS,
+        "floats",
+        taps,
+    )
+
+
 FUSED = "fmaf({x}, w[j], {s})"
 SHAPES = {
     "dot 1x1": dot(1, 1),
@@ -133,6 +169,8 @@ SHAPES = {
     "dot 7x4": dot(7, 4),
     "float 6x64": columns_of("float", FUSED, 6),
     "float 6x64, rows in one loop": columns_of("float", FUSED, 6, together=True),
+    "float 10x16": few_columns(10, 1),
+    "float 14x16, three taps": few_columns(14, 3),
     "int32 6x64": columns_of("int32_t", "{s} + {x} * w[j]", 6),
     "int16 pairs 6x64": pairs(6),
 }
@@ -140,9 +178,10 @@ SHAPES = {
 
 def operands_of(shape, depth, rng):
     """Draw operands as the tile takes them, and the sums that it must give."""
-    x = rng.integers(0, 256, (shape.rows, depth), dtype=np.uint8)
+    x = rng.integers(0, 256, (shape.rows + shape.taps - 1, depth // shape.taps), dtype=np.uint8)
     w = rng.integers(-128, 128, (shape.columns, depth), dtype=np.int8)
-    y = x.astype(np.int32) @ w.T.astype(np.int32)
+    under = np.concatenate([x[t : t + shape.rows] for t in range(shape.taps)], axis=1)
+    y = under.astype(np.int32) @ w.T.astype(np.int32)
     if shape.operands == "bytes":
         return x, w, y
     by_columns = np.ascontiguousarray(w.T)
@@ -192,10 +231,11 @@ def instructions(library):
 
 def rate(repeat, shape, depth, rng):
     """Measure 10^9 products and sums a second, the best of many; raise if a sum is wrong."""
+    depth -= depth % shape.taps
     x, w, wanted = operands_of(shape, depth, rng)
     y = np.empty_like(wanted)
     pointers = [ctypes.c_void_p(array.ctypes.data) for array in (x, w, y)]
-    times = max(1, 2_000_000 // (wanted.size * depth))
+    times = max(1, 2_000_000 // max(1, wanted.size * depth))
     best, end = float("inf"), time.perf_counter() + SECONDS
     while time.perf_counter() < end:
         start = time.perf_counter()
