@@ -33,7 +33,7 @@ SHORT = {
     "Conv 3x3, 4 groups of 16": ("groups of 16", "below"),
     "Linear 16x1024x1024": ("16 rows, 1024", "below"),
     "Linear 16x1024x4096": ("16 rows, 4096", "below"),
-    "LSTM, dynamic, 256": ("LSTM, 4 rows", "right"),
+    "LSTM, dynamic, 256": ("LSTM, 4 rows", "below"),
 }
 LINE = 10  # points between labels
 
