@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 from refquant._kernels._attributes cimport embedded, separate
 from refquant._kernels._columns cimport COLUMNS, Columns
 from refquant._kernels._output_rules cimport (
-    BIAS_ADDED, BIAS_IN_PRODUCT, IN_REAL, IN_REAL_RELU, RARE, Shared, WITHOUT_BIAS, common_rule,
+    BIAS_ADDED, BIAS_IN_PRODUCT, IN_REAL, IN_REAL_RELU, RARE, Shared, common_rule,
     finish_by_rare_rule, finish_columns, finish_row_dynamic, offsets_of, shared_by_columns,
     sum_type,
 )
@@ -64,10 +64,8 @@ cdef inline embedded finish_rows_of(
         finish_block(IN_REAL_RELU, c, m, first, width, n, acc, apart, q, outputs)
     elif rule == BIAS_IN_PRODUCT:
         finish_block(BIAS_IN_PRODUCT, c, m, first, width, n, acc, apart, q, outputs)
-    elif rule == BIAS_ADDED:
-        finish_block(BIAS_ADDED, c, m, first, width, n, acc, apart, q, outputs)
     else:
-        finish_block(WITHOUT_BIAS, c, m, first, width, n, acc, apart, q, outputs)
+        finish_block(BIAS_ADDED, c, m, first, width, n, acc, apart, q, outputs)
 
 
 cdef inline void sum_rows(
@@ -93,7 +91,7 @@ cdef inline embedded finish(
     if y != NULL:
         for i in range(m):
             finish_row_dynamic(c, first, n, acc + i * apart, y + i * outputs + first)
-    elif n > COLUMNS // 2:
+    elif n > COLUMNS // 2 or (n > COLUMNS // 4 and sum_type is int32_t):
         finish_rows_of(rule, c, m, first, COLUMNS, n, acc, apart, q + first, outputs)
     elif n > COLUMNS // 4:
         finish_rows_of(rule, c, m, first, COLUMNS // 2, n, acc, apart, q + first, outputs)

@@ -106,7 +106,6 @@ cdef enum:
     IN_REAL_RELU
     BIAS_IN_PRODUCT
     BIAS_ADDED
-    WITHOUT_BIAS
 
 # What all columns share.
 cdef struct Shared:
@@ -126,9 +125,7 @@ cdef inline int common_rule(const Columns* c) noexcept nogil:
         return IN_REAL if c.post.function == NOTHING else IN_REAL_RELU
     if c.rule_code != FLOAT_PRODUCT:
         return RARE
-    if c.bias_code == BIAS_FUSED:
-        return BIAS_IN_PRODUCT
-    return BIAS_ADDED if c.bias_code == BIAS_DIVIDED else WITHOUT_BIAS
+    return BIAS_IN_PRODUCT if c.bias_code == BIAS_FUSED else BIAS_ADDED  # which is 0 without one
 
 
 cdef inline Shared shared_by_columns(const Columns* c) noexcept nogil:
@@ -166,13 +163,9 @@ cdef inline embedded finish_columns(
         for j in range(n):
             numbers[j] = float_product(
                 total[j], multipliers[j], s.zero_point, s.lowest, s.highest)
-    elif rule == BIAS_ADDED:
-        for j in range(n):
-            v = real_sum(acc[j], offsets[j]) + biases[j]
-            numbers[j] = float_product(v, multipliers[j], s.zero_point, s.lowest, s.highest)
     else:
         for j in range(n):
-            v = real_sum(acc[j], offsets[j])
+            v = real_sum(acc[j], offsets[j]) + biases[j]
             numbers[j] = float_product(v, multipliers[j], s.zero_point, s.lowest, s.highest)
     for j in range(n):
         done[j] = <uint8_t>numbers[j]
