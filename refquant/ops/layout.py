@@ -77,11 +77,6 @@ def _to_last(ndim: int) -> tuple[int, ...]:
     return (0, *range(2, ndim), 1)
 
 
-@lru_cache(maxsize=8)
-def _to_second(ndim: int) -> tuple[int, ...]:
-    return (0, ndim - 1, *range(1, ndim - 1))
-
-
 def with_channels_last(array: np.ndarray) -> np.ndarray:
     """View an array whose axis 1 comes last."""
     return array.transpose(_to_last(array.ndim))
@@ -89,7 +84,7 @@ def with_channels_last(array: np.ndarray) -> np.ndarray:
 
 def with_channels_second(array: np.ndarray) -> np.ndarray:
     """View an array whose last axis comes second."""
-    return array.transpose(_to_second(array.ndim))
+    return array.transpose(_inverse(_to_last(array.ndim)))
 
 
 def is_contiguous(array: np.ndarray, memory_format=dtypes.contiguous_format) -> bool:

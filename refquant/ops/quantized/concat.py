@@ -140,7 +140,7 @@ def _channels_last(pieces, scale, zero_point, relu) -> np.ndarray:
         dequantizing,
         quantizing,
     )
-    return joined.reshape(batch, *size, joined.shape[1]).transpose(0, 3, 1, 2)
+    return layout.with_channels_second(joined.reshape(batch, *size, joined.shape[1]))
 
 
 def _general(pieces, dim, scale, zero_point, relu) -> np.ndarray:

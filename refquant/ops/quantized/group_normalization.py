@@ -191,9 +191,9 @@ def _grouped(q: QuantizedTensor, groups: int | None, weight: Any, bias: Any, eps
     )  # fmt: skip
     pixels = math.prod(extents)
     if _is_channels_last(q.array):
-        lines = np.ascontiguousarray(q.array.transpose(0, 2, 3, 1))
+        lines = np.ascontiguousarray(layout.with_channels_last(q.array))
         result = kernels.group_norm_of_pixels(lines.reshape(batch, pixels, *own), *rest)
-        image = result.reshape(lines.shape).transpose(0, 3, 1, 2)
+        image = layout.with_channels_second(result.reshape(lines.shape))
         return QuantizedTensor._unchecked(image, q.dtype, *output)
     rows = np.ascontiguousarray(q.array).reshape(batch, *own, pixels)
     result = kernels.group_norm(rows, *rest).reshape(q.array.shape)
